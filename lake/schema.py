@@ -1,0 +1,161 @@
+"""What the lake stores: names, types and units of every table, and the rules a bar must keep.
+
+All times are UTC. ``timestamp`` is the opening of a bar, which is known one timeframe later;
+``recorded_at`` says when the lake learnt it. Prices are in USD per share, volume in shares.
+"""
+
+import re
+
+import polars as pl
+
+from lake.errors import SymbolError
+
+UTC_TIME = pl.Datetime("us", "UTC")
+
+BAR_VALUES: tuple[str, ...] = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "trade_count",
+    "vwap",
+)
+
+#: What a source hands in, one row a bar.
+BAR_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "timestamp": UTC_TIME,
+        "open": pl.Float64(),
+        "high": pl.Float64(),
+        "low": pl.Float64(),
+        "close": pl.Float64(),
+        "volume": pl.Float64(),  # DOUBLE: fractional shares and crypto
+        "trade_count": pl.Int64(),  # null where the source does not count
+        "vwap": pl.Float64(),  # null where the source does not say
+    }
+)
+
+#: A bar that breaks one of these is impossible: it goes to ``quarantine`` with the rule's name.
+#: Each rule is true for a good bar; null (a value is absent) breaks it.
+BAR_RULES: dict[str, pl.Expr] = {
+    "prices are finite": pl.all_horizontal(pl.col("open", "high", "low", "close").is_finite()),
+    "prices are positive": pl.min_horizontal("open", "high", "low", "close") > 0,
+    "low is not above high": pl.col("low") <= pl.col("high"),
+    "volume is finite": pl.col("volume").is_finite(),
+    "volume is not negative": pl.col("volume") >= 0,
+    "trade count is not negative": pl.col("trade_count").fill_null(0) >= 0,
+    "vwap is finite": pl.col("vwap").fill_null(0.0).is_finite(),
+    "the bar opens on a whole minute": pl.col("timestamp").dt.truncate("1m") == pl.col("timestamp"),
+}
+
+#: Odd bars that real history has are stored, with these bits in ``flags``.
+BAR_FLAGS: dict[int, tuple[str, pl.Expr]] = {
+    1: ("open outside the range", ~pl.col("open").is_between(pl.col("low"), pl.col("high"))),
+    2: ("close outside the range", ~pl.col("close").is_between(pl.col("low"), pl.col("high"))),
+    4: (
+        "vwap outside the range",
+        ~pl.col("vwap").is_between(pl.col("low"), pl.col("high")).fill_null(value=True),
+    ),
+    8: ("no volume", pl.col("volume") == 0),
+}
+
+_BAR_COLUMNS = """
+    source VARCHAR NOT NULL, symbol VARCHAR NOT NULL, timestamp TIMESTAMPTZ NOT NULL,
+    open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE,
+    volume DOUBLE, trade_count BIGINT, vwap DOUBLE,
+    flags INTEGER, recorded_at TIMESTAMPTZ NOT NULL"""
+
+#: Every table of the lake, with the comment SQL users see.
+TABLES: dict[str, tuple[str, str]] = {
+    "bars_1m": (_BAR_COLUMNS, "1-minute bars, raw, the best value known; key: source, symbol, timestamp (the opening, UTC)"),
+    "bar_revisions": (
+        f"dataset VARCHAR NOT NULL, {_BAR_COLUMNS}, superseded_at TIMESTAMPTZ NOT NULL, kind VARCHAR NOT NULL",
+        "values that bars had before: kind is 'corrected' or 'withdrawn'",
+    ),
+    "coverage": (
+        """dataset VARCHAR NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR NOT NULL,
+        "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ NOT NULL, recorded_at TIMESTAMPTZ NOT NULL""",
+        "what was fetched completely: start is inside, end is outside the interval (UTC)",
+    ),
+    "changes": (
+        """"commit" BIGINT NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR NOT NULL, session DATE NOT NULL,
+        kind VARCHAR NOT NULL, recorded_at TIMESTAMPTZ NOT NULL""",
+        "which sessions each commit touched: kind is new, corrected, withdrawn or actions",
+    ),
+    "sessions": (
+        """session_date DATE NOT NULL, pre_open TIMESTAMPTZ NOT NULL, "open" TIMESTAMPTZ NOT NULL,
+        "close" TIMESTAMPTZ NOT NULL, post_close TIMESTAMPTZ NOT NULL, half_day BOOLEAN NOT NULL""",
+        "NYSE sessions, times in UTC: extended hours from pre_open, regular hours open to close",
+    ),
+    "quarantine": (
+        """dataset VARCHAR NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR, timestamp TIMESTAMPTZ,
+        open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE, volume DOUBLE, trade_count BIGINT, vwap DOUBLE,
+        rule VARCHAR NOT NULL, job_id VARCHAR, recorded_at TIMESTAMPTZ NOT NULL""",
+        "impossible bars, with the rule each breaks",
+    ),
+    "corporate_actions": (
+        """source VARCHAR NOT NULL, action_id VARCHAR NOT NULL, symbol VARCHAR NOT NULL, kind VARCHAR NOT NULL,
+        ex_date DATE NOT NULL, ratio DOUBLE, amount DOUBLE, details VARCHAR, recorded_at TIMESTAMPTZ NOT NULL,
+        superseded_at TIMESTAMPTZ""",
+        "ratio: new shares per old; amount: USD per share; superseded_at is null for what holds now",
+    ),
+    "series": (
+        "dataset VARCHAR NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR NOT NULL",
+        "which source has which symbol",
+    ),
+    "lake_settings": ("name VARCHAR NOT NULL, value VARCHAR NOT NULL", "settings SQL users share, like default_source"),
+    "feature_definitions": (
+        """feature_name VARCHAR NOT NULL, feature_group VARCHAR NOT NULL, version INTEGER NOT NULL, params VARCHAR NOT NULL,
+        hash VARCHAR NOT NULL, code_reference VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL""",
+        "every version of every feature; params is JSON",
+    ),
+    "feature_builds": (
+        """build_id VARCHAR NOT NULL, feature_set VARCHAR NOT NULL, set_version VARCHAR NOT NULL, source VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL, snapshot BIGINT NOT NULL, "start" TIMESTAMPTZ, "end" TIMESTAMPTZ, row_count BIGINT NOT NULL,
+        column_count INTEGER NOT NULL, seconds DOUBLE NOT NULL, content_hash VARCHAR NOT NULL, adjust VARCHAR NOT NULL,
+        params VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL""",
+        "what was built from which snapshot; params is JSON (feature hashes among it)",
+    ),
+    "models": (
+        """model_id VARCHAR NOT NULL, name VARCHAR NOT NULL, primary_symbol VARCHAR NOT NULL, context_symbols VARCHAR[] NOT NULL,
+        label VARCHAR NOT NULL, feature_set VARCHAR NOT NULL, set_version VARCHAR NOT NULL, snapshot BIGINT NOT NULL,
+        params VARCHAR NOT NULL, metrics VARCHAR NOT NULL, path VARCHAR NOT NULL, file_hash VARCHAR NOT NULL,
+        created_at TIMESTAMPTZ NOT NULL""",
+        "trained models with their provenance; params and metrics are JSON, path is relative to the home",
+    ),
+    "simulations": (
+        """simulation_id VARCHAR NOT NULL, strategy VARCHAR NOT NULL, model_id VARCHAR, symbol VARCHAR NOT NULL, mode VARCHAR NOT NULL,
+        "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ NOT NULL, snapshot BIGINT NOT NULL, params VARCHAR NOT NULL, metrics VARCHAR NOT NULL,
+        orders_hash VARCHAR NOT NULL, state VARCHAR NOT NULL, error VARCHAR, created_at TIMESTAMPTZ NOT NULL""",
+        "the trial ledger: every simulation ever run; params and metrics are JSON",
+    ),
+    "simulation_equity": (
+        "simulation_id VARCHAR NOT NULL, timestamp TIMESTAMPTZ NOT NULL, equity DOUBLE NOT NULL, benchmark DOUBLE NOT NULL",
+        "equity curves in USD, beside buy and hold",
+    ),
+    "simulation_orders": (
+        """simulation_id VARCHAR NOT NULL, number INTEGER NOT NULL, decided_at TIMESTAMPTZ NOT NULL, filled_at TIMESTAMPTZ NOT NULL,
+        side VARCHAR NOT NULL, shares DOUBLE NOT NULL, price DOUBLE NOT NULL, costs DOUBLE NOT NULL""",
+        "filled orders of each simulation; price in USD per share, costs in USD",
+    ),
+}
+
+#: How tables lie on disk. Few, large files: a file per symbol and day reads 45 times slower.
+PARTITIONS: dict[str, str] = {"bars_1m": 'symbol, year("timestamp")'}
+SORTED: dict[str, str] = {"bars_1m": "timestamp"}
+
+_TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}", re.ASCII)
+
+
+def check_symbol(symbol: str) -> str:
+    """The ticker in capitals.
+
+    Raises:
+        SymbolError: No ticker looks like that (a path, a quote, nothing, too long).
+    """
+    ticker = symbol.strip().upper()
+    if not _TICKER.fullmatch(ticker) or ".." in ticker or ticker.endswith("."):
+        raise SymbolError(symbol)
+    return ticker

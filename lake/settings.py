@@ -1,0 +1,146 @@
+"""What may differ between two machines, read from the environment and ``.env``.
+
+Only doors (the API, the command line, Celery tasks, ``main`` modules) load settings; the rooms
+below take plain values.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError as UnreadableError
+
+from lake.errors import SettingsError
+
+ALPACA_DATA = "https://data.alpaca.markets"
+ALPACA_PAPER = "https://paper-api.alpaca.markets"
+ALPACA_STREAM = "wss://stream.data.alpaca.markets"
+_ALPACA_DATA_HOSTS = {"data.alpaca.markets", "data.sandbox.alpaca.markets"}
+_ALPACA_TRADING_HOSTS = {"api.alpaca.markets", "paper-api.alpaca.markets"}
+
+
+def _names(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """All settings, frozen; ``.env.example`` lists them with placeholders."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    home: Path = Field(default=Path("data"), validation_alias=_names("BARLAKE_HOME"))
+    redis_url: str = Field(default="", validation_alias=_names("REDIS_URL"))
+    journal_url: str = Field(default="", validation_alias=_names("BARLAKE_JOURNAL_URL"))
+
+    alpaca_key: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=_names("ALPACA_API_KEY_ID", "ALPACA_KEY_ID", "APCA_API_KEY_ID", "APCA_KEY_ID"),
+    )
+    alpaca_secret: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=_names(
+            "ALPACA_API_SECRET_KEY", "ALPACA_SECRET_KEY", "APCA_API_SECRET_KEY", "APCA_SECRET_KEY"
+        ),
+    )
+    alpaca_base_url: str = Field(
+        default="", validation_alias=_names("ALPACA_API_BASE_URL", "APCA_API_BASE_URL")
+    )
+    alpaca_data_url: str = Field(
+        default="", validation_alias=_names("ALPACA_DATA_URL", "APCA_API_DATA_URL", "APCA_DATA_URL")
+    )
+    alpaca_stream_url: str = Field(
+        default="", validation_alias=_names("ALPACA_STREAM_URL", "APCA_API_STREAM_URL", "APCA_STREAM_URL")
+    )
+    alpaca_feed: str = Field(
+        default="iex", pattern="^(iex|sip|otc|boats)$", validation_alias=_names("ALPACA_FEED", "APCA_FEED")
+    )
+    iex_token: SecretStr = Field(default=SecretStr(""), validation_alias=_names("IEX_TOKEN"))
+
+    history: str = Field(
+        default="2y", pattern=r"^\d{1,4}[dwmy]$", validation_alias=_names("BARLAKE_HISTORY")
+    )
+    host: str = Field(default="127.0.0.1", validation_alias=_names("BARLAKE_HOST"))
+    api_port: int = Field(default=8000, ge=1, le=65535, validation_alias=_names("BARLAKE_API_PORT"))
+    ui_port: int = Field(default=8501, ge=1, le=65535, validation_alias=_names("BARLAKE_UI_PORT"))
+    api_url: str = Field(default="", validation_alias=_names("BARLAKE_API_URL"))
+    allowed_hosts: str = Field(
+        default="localhost,127.0.0.1,[::1]", validation_alias=_names("BARLAKE_ALLOWED_HOSTS")
+    )
+    workers: int = Field(default=2, ge=1, le=64, validation_alias=_names("BARLAKE_WORKERS"))
+    source_name: str = Field(
+        default="sandbox", pattern="^[a-z][a-z0-9_-]{0,31}$", validation_alias=_names("BARLAKE_SOURCE_NAME")
+    )
+
+    source_duckdb_path: Path | None = Field(
+        default=None, validation_alias=_names("SOURCE_DUCKDB_PATH")
+    )
+    dest_duckdb_path: Path | None = Field(default=None, validation_alias=_names("DEST_DUCKDB_PATH"))
+    dest_parquet_dir: Path | None = Field(default=None, validation_alias=_names("DEST_PARQUET_DIR"))
+
+    @property
+    def data_url(self) -> str:
+        """The host of historical data, without a slash at its end."""
+        base = self._base
+        if self.alpaca_data_url:
+            return self.alpaca_data_url.rstrip("/")
+        return ALPACA_DATA if not base or _host(base) in _ALPACA_TRADING_HOSTS else base
+
+    @property
+    def trading_url(self) -> str:
+        """The host of calendar, assets and orders, without a slash at its end."""
+        base = self._base
+        return ALPACA_PAPER if not base or _host(base) in _ALPACA_DATA_HOSTS else base
+
+    @property
+    def stream_url(self) -> str:
+        """The host of live data, without a slash at its end."""
+        base = self._base
+        if self.alpaca_stream_url:
+            return self.alpaca_stream_url.rstrip("/")
+        if not base or _host(base) in _ALPACA_DATA_HOSTS | _ALPACA_TRADING_HOSTS:
+            return ALPACA_STREAM
+        return "ws" + base.removeprefix("http")
+
+    @property
+    def source(self) -> str:
+        """Provider and feed, like ``alpaca:iex``; any host that is not Alpaca's is another one."""
+        provider = "alpaca" if _host(self.data_url) in _ALPACA_DATA_HOSTS else self.source_name
+        return f"{provider}:{self.alpaca_feed}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences a door says once at its start, about settings that do nothing."""
+        if self.iex_token.get_secret_value():
+            return ("IEX_TOKEN is set, but that service is gone; ALPACA_FEED=iex replaces it.",)
+        return ()
+
+    @property
+    def _base(self) -> str:
+        return self.alpaca_base_url.rstrip("/").removesuffix("/v2")
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: A value or the file ``.env`` cannot be used; the sentence says which.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+    except (UnreadableError, UnicodeDecodeError, OSError) as error:
+        problem = f"The file .env cannot be read ({type(error).__name__}). Write it as lines of NAME=value, in UTF-8; .env.example shows each."
+        raise SettingsError(problem) from None
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return f"The setting {name} cannot be used: {first['msg']}. Mend it in .env or the environment; .env.example shows each."

@@ -1,0 +1,70 @@
+# Bare `make` lists the targets. Needs only Python 3.11 or 3.12, make and git.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help install install-dev demo up test check format constraints clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# PYTHON=/path/to/python chooses the interpreter; without it the first that fits is taken.
+PYTHON ?=
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## make .venv and install Barlake from the pinned constraints
+
+install-dev: $(VENV)/.installed-dev
+
+demo: install ## from nothing to a simulated model, in one go (BARLAKE_DEMO_DATA, BARLAKE_DEMO_SYMBOLS)
+	@$(PY) -m app.cli demo
+
+up: install ## start broker, workers, scheduler, API and UI; Ctrl-C stops them
+	@$(PY) -m app.cli up
+
+test: install-dev ## run every test
+	@$(PY) -m pytest -q
+
+check: install-dev ## format, lint, types, rooms, docs
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m pytest -q tests/test_docs.py
+
+format: install-dev ## put the code into its one format
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+constraints: $(PY) ## write constraints.txt anew from pyproject.toml
+	@$(PIP) uv
+	@$(PY) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet --output-file constraints.txt
+
+clean: ## remove .venv and caches; the lake in data/ stays
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(PY):
+	@chosen='$(PYTHON)'; \
+	fits() { "$$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; }; \
+	if [[ -z $$chosen ]]; then \
+	  for name in python3 python3.12 python3.11 python; do fits $$name && chosen=$$name && break; done || true; \
+	fi; \
+	if [[ -z $$chosen ]] || ! fits "$$chosen"; then \
+	  echo "Python 3.11 or 3.12 is needed; name one with: make PYTHON=/path/to/python3.12 install" >&2; exit 1; \
+	fi; \
+	if ! "$$chosen" -m venv $(VENV); then \
+	  rm -rf $(VENV); echo "$$chosen cannot make a virtual environment (on Debian: apt install python3-venv)." >&2; exit 1; \
+	fi
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
+	@echo "Installing Barlake into $(VENV) ..."
+	@$(PIP) --editable . --constraint constraints.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing what tests and checks need ..."
+	@$(PIP) --editable '.[dev]' --constraint constraints.txt
+	@touch $@

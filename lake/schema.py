@@ -69,7 +69,10 @@ _BAR_COLUMNS = """
 
 #: Every table of the lake, with the comment SQL users see.
 TABLES: dict[str, tuple[str, str]] = {
-    "bars_1m": (_BAR_COLUMNS, "1-minute bars, raw, the best value known; key: source, symbol, timestamp (the opening, UTC)"),
+    "bars_1m": (
+        _BAR_COLUMNS,
+        "1-minute bars, raw, the best value known; key: source, symbol, timestamp (the opening, UTC)",
+    ),
     "bar_revisions": (
         f"dataset VARCHAR NOT NULL, {_BAR_COLUMNS}, superseded_at TIMESTAMPTZ NOT NULL, kind VARCHAR NOT NULL",
         "values that bars had before: kind is 'corrected' or 'withdrawn'",
@@ -105,7 +108,10 @@ TABLES: dict[str, tuple[str, str]] = {
         "dataset VARCHAR NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR NOT NULL",
         "which source has which symbol",
     ),
-    "lake_settings": ("name VARCHAR NOT NULL, value VARCHAR NOT NULL", "settings SQL users share, like default_source"),
+    "lake_settings": (
+        "name VARCHAR NOT NULL, value VARCHAR NOT NULL",
+        "settings SQL users share, like default_source",
+    ),
     "feature_definitions": (
         """feature_name VARCHAR NOT NULL, feature_group VARCHAR NOT NULL, version INTEGER NOT NULL, params VARCHAR NOT NULL,
         hash VARCHAR NOT NULL, code_reference VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL""",
@@ -126,9 +132,10 @@ TABLES: dict[str, tuple[str, str]] = {
         "trained models with their provenance; params and metrics are JSON, path is relative to the home",
     ),
     "simulations": (
-        """simulation_id VARCHAR NOT NULL, strategy VARCHAR NOT NULL, model_id VARCHAR, symbol VARCHAR NOT NULL, mode VARCHAR NOT NULL,
-        "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ NOT NULL, snapshot BIGINT NOT NULL, params VARCHAR NOT NULL, metrics VARCHAR NOT NULL,
-        orders_hash VARCHAR NOT NULL, state VARCHAR NOT NULL, error VARCHAR, created_at TIMESTAMPTZ NOT NULL""",
+        """simulation_id VARCHAR NOT NULL, strategy VARCHAR NOT NULL, model_id VARCHAR, symbol VARCHAR NOT NULL,
+        mode VARCHAR NOT NULL,
+        "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ NOT NULL, snapshot BIGINT NOT NULL,
+        params VARCHAR NOT NULL, metrics VARCHAR NOT NULL, orders_hash VARCHAR NOT NULL, state VARCHAR NOT NULL, error VARCHAR, created_at TIMESTAMPTZ NOT NULL""",
         "the trial ledger: every simulation ever run; params and metrics are JSON",
     ),
     "simulation_equity": (
@@ -145,6 +152,9 @@ TABLES: dict[str, tuple[str, str]] = {
 #: How tables lie on disk. Few, large files: a file per symbol and day reads 45 times slower.
 PARTITIONS: dict[str, str] = {"bars_1m": 'symbol, year("timestamp")'}
 SORTED: dict[str, str] = {"bars_1m": "timestamp"}
+
+#: Tables that grow by a few rows a commit; their rows lie in the catalog itself.
+LEDGERS: tuple[str, ...] = ("changes", "coverage", "lake_settings", "series")
 
 _TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}", re.ASCII)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError as UnreadableError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
 
 from lake.errors import SettingsError
 
@@ -36,7 +37,9 @@ class Settings(BaseSettings):
 
     alpaca_key: SecretStr = Field(
         default=SecretStr(""),
-        validation_alias=_names("ALPACA_API_KEY_ID", "ALPACA_KEY_ID", "APCA_API_KEY_ID", "APCA_KEY_ID"),
+        validation_alias=_names(
+            "ALPACA_API_KEY_ID", "ALPACA_KEY_ID", "APCA_API_KEY_ID", "APCA_KEY_ID"
+        ),
     )
     alpaca_secret: SecretStr = Field(
         default=SecretStr(""),
@@ -51,10 +54,13 @@ class Settings(BaseSettings):
         default="", validation_alias=_names("ALPACA_DATA_URL", "APCA_API_DATA_URL", "APCA_DATA_URL")
     )
     alpaca_stream_url: str = Field(
-        default="", validation_alias=_names("ALPACA_STREAM_URL", "APCA_API_STREAM_URL", "APCA_STREAM_URL")
+        default="",
+        validation_alias=_names("ALPACA_STREAM_URL", "APCA_API_STREAM_URL", "APCA_STREAM_URL"),
     )
     alpaca_feed: str = Field(
-        default="iex", pattern="^(iex|sip|otc|boats)$", validation_alias=_names("ALPACA_FEED", "APCA_FEED")
+        default="iex",
+        pattern="^(iex|sip|otc|boats)$",
+        validation_alias=_names("ALPACA_FEED", "APCA_FEED"),
     )
     iex_token: SecretStr = Field(default=SecretStr(""), validation_alias=_names("IEX_TOKEN"))
 
@@ -70,7 +76,9 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=2, ge=1, le=64, validation_alias=_names("BARLAKE_WORKERS"))
     source_name: str = Field(
-        default="sandbox", pattern="^[a-z][a-z0-9_-]{0,31}$", validation_alias=_names("BARLAKE_SOURCE_NAME")
+        default="sandbox",
+        pattern="^[a-z][a-z0-9_-]{0,31}$",
+        validation_alias=_names("BARLAKE_SOURCE_NAME"),
     )
 
     source_duckdb_path: Path | None = Field(

@@ -1,0 +1,278 @@
+"""DuckLake over SQLite: connections, the gate around every write, the tables and views.
+
+DuckDB's extensions come from wheels, so nothing is downloaded when a process starts.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+
+from lake import gate
+from lake.errors import LakeMissingError, TransientError
+from lake.home import Home
+from lake.schema import LEDGERS, PARTITIONS, SORTED, TABLES
+from lake.timeframes import VIEWS
+
+_EXTENSIONS = ("sqlite_scanner", "ducklake")
+_LAYOUT = {
+    "parquet_compression": "lz4",
+    "parquet_row_group_size": "32768",
+    "data_inlining_row_limit": "0",
+}
+_LEDGER_ROWS = 500
+_CALENDAR_AHEAD = timedelta(days=30)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CatalogBusyError(TransientError):
+    """The catalog could not be opened or read because another process holds it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The lake's catalog is busy ({self.reason}). Nothing was written; ask again."
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One write, while the gate is held.
+
+    Attributes:
+        connection: Inside BEGIN; the block's end commits, an error rolls back.
+        recorded_at: When the lake learns what is written here (UTC); later than any before.
+        commit_id: The DuckLake snapshot that this commit makes.
+        waited: Seconds spent before the gate.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    recorded_at: datetime
+    commit_id: int
+    waited: float
+
+
+class Catalog:
+    """The connection of one process to one lake; safe for its threads, made anew after a fork.
+
+    Any number of processes may read, and write one after another through the gate.
+    """
+
+    def __init__(self, home: Home, now: Callable[[], datetime]) -> None:
+        self._home, self._now = home, now
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._owner = 0
+        self._lock = threading.Lock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether a lake was made here, wholly."""
+        return self._home.catalog.exists()
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own for a block, in the lake, with UTC as its time zone."""
+        with self._cursor() as cursor, _explained():
+            yield cursor
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """One transaction behind the gate: all or nothing, safe beside readers and other writers.
+
+        Raises:
+            GateBusyError: Another process held the gate too long. Nothing was written.
+        """
+        with self._cursor() as cursor, gate.hold(self._home.gate) as waited, _explained():
+            cursor.execute("BEGIN")
+            try:
+                newest = cursor.execute(
+                    "SELECT id FROM ducklake_current_snapshot('lake')"
+                ).fetchone()
+                commit_id = (newest[0] if newest else 0) + 1
+                yield Transaction(cursor, self._tick(cursor), commit_id, waited)
+                cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(duckdb.Error):
+                    cursor.execute("ROLLBACK")
+                raise
+
+    def create(self) -> None:
+        """Make the lake and its tables, or bring what an earlier version made up to date.
+
+        Harmless to repeat and to call from several processes at once.
+        """
+        for folder in (self._home.catalog.parent, self._home.parquet):
+            folder.mkdir(parents=True, exist_ok=True)
+        with gate.hold(self._home.gate):
+            if not self.exists:
+                self._make_catalog()
+            self._extend_calendar()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            if self._root is not None and self._owner == os.getpid():
+                self._root.close()
+            self._root = None
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection().cursor()
+        try:
+            cursor.execute("USE lake")
+            cursor.execute("SET TimeZone = 'UTC'")
+            yield cursor
+        finally:
+            cursor.close()
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._root is None or self._owner != os.getpid():
+                if not self.exists:
+                    raise LakeMissingError(self._home.root)
+                self._root, self._owner = attach(self._home), os.getpid()
+            return self._root
+
+    def _make_catalog(self) -> None:
+        """Build beside its final name: a catalog that is there is whole, whenever we are killed."""
+        draft = self._home.catalog.with_suffix(".draft")
+        for leftover in draft.parent.glob(draft.name + "*"):
+            leftover.unlink()
+        wal = sqlite3.connect(draft)
+        wal.execute("PRAGMA journal_mode=WAL")
+        wal.close()
+        connection = _engine()
+        connection.execute(_attach_sql(draft, self._home.parquet))
+        connection.execute("USE lake")
+        for name, value in _LAYOUT.items():
+            connection.execute(f"CALL lake.set_option('{name}', '{value}')")
+        _make_tables(connection)
+        connection.close()
+        checkpoint = sqlite3.connect(draft)
+        checkpoint.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        checkpoint.close()
+        draft.rename(self._home.catalog)
+
+    def _extend_calendar(self) -> None:
+        from lake import sessions
+
+        with self._cursor() as cursor:
+            known = cursor.execute("SELECT max(session_date) FROM sessions").fetchone()
+            newest: date | None = known[0] if known else None
+            today = sessions.today(self._now())
+            if newest is not None and newest - today > _CALENDAR_AHEAD:
+                return
+            first = newest + timedelta(days=1) if newest else sessions.FIRST_SESSION
+            more = sessions.schedule(first, date(today.year + 1, 12, 31))
+            cursor.register("more", more)
+            cursor.execute("INSERT INTO sessions FROM more")
+
+    def _tick(self, cursor: duckdb.DuckDBPyConnection) -> datetime:
+        """The next ``recorded_at``: now, or just after the last one where the clock was set back."""
+        clock = self._home.clock
+        if clock.exists():
+            last = int(clock.read_text() or 0)
+        else:
+            newest = cursor.execute("SELECT epoch_us(max(recorded_at)) FROM coverage").fetchone()
+            last = (newest[0] if newest else None) or 0
+        tick = max((self._now() - _EPOCH) // timedelta(microseconds=1), last + 1)
+        draft = clock.with_suffix(".draft")
+        draft.write_text(str(tick))
+        draft.rename(clock)
+        return _EPOCH + timedelta(microseconds=tick)
+
+
+def attach(home: Home) -> duckdb.DuckDBPyConnection:
+    """A new in-memory DuckDB with the lake attached as ``lake`` and used, in UTC."""
+    with _explained():
+        connection = _engine()
+        connection.execute(_attach_sql(home.catalog, home.parquet))
+        connection.execute("USE lake")
+        return connection
+
+
+def init_sql(home: Path, *, read_only: bool = True) -> str:
+    """What ``duckdb -init FILE`` needs to open the lake beside running agents."""
+    place = Home(home.resolve())
+    mode = "READ_ONLY, " if read_only else ""
+    loads = "".join(f"LOAD '{_quoted(extension_file(name))}';\n" for name in _EXTENSIONS)
+    options = f"{mode}DATA_PATH '{_quoted(place.parquet)}/', OVERRIDE_DATA_PATH true"
+    return (
+        f"-- Opens the lake in {place.root}: duckdb -init THIS_FILE\n"
+        f"{loads}SET TimeZone = 'UTC';\n"
+        f"ATTACH 'ducklake:sqlite:{_quoted(place.catalog)}' AS lake ({options});\nUSE lake;\n"
+    )
+
+
+@cache
+def extension_file(name: str) -> Path:
+    """Where the wheel of a DuckDB extension put its file.
+
+    Raises:
+        ModuleNotFoundError: The wheel is not installed.
+    """
+    spec = find_spec(f"duckdb_extension_{name}")
+    if spec is None or not spec.submodule_search_locations:
+        message = f"The wheel duckdb-extension-{name.replace('_', '-')} is missing; run `pip install -e .` again."
+        raise ModuleNotFoundError(message)
+    root = Path(next(iter(spec.submodule_search_locations)))
+    return next(root.glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension"))
+
+
+def _engine() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    for name in _EXTENSIONS:
+        connection.execute(f"LOAD '{_quoted(extension_file(name))}'")
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _attach_sql(catalog: Path, parquet: Path) -> str:
+    return (
+        f"ATTACH 'ducklake:sqlite:{_quoted(catalog.resolve())}' AS lake "
+        f"(DATA_PATH '{_quoted(parquet.resolve())}/', OVERRIDE_DATA_PATH true)"
+    )
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    for table, (columns, comment) in TABLES.items():
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute(f"COMMENT ON TABLE {table} IS '{_quoted(comment)}'")
+        if table in PARTITIONS:
+            connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({PARTITIONS[table]})")
+        if table in SORTED:
+            connection.execute(f"ALTER TABLE {table} SET SORTED BY ({SORTED[table]})")
+    # A commit adds a row or two to each ledger: a file apiece would soon be thousands. Inlined rows
+    # live in the catalog; never for bars, and set before the first view exists (DuckLake 1.0
+    # crashes when it is set after).
+    for table in LEDGERS:
+        connection.execute(
+            f"CALL lake.set_option('data_inlining_row_limit', '{_LEDGER_ROWS}', table_name => '{table}')"
+        )
+    for view, (query, comment) in VIEWS.items():
+        connection.execute(f"CREATE VIEW {view} AS {query}")
+        connection.execute(f"COMMENT ON VIEW {view} IS '{_quoted(comment)}'")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn a busy catalog into our own error; anything else passes."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if "database is locked" in str(error):
+            raise CatalogBusyError("database is locked") from error
+        raise
+
+
+def _quoted(text: Path | str) -> str:
+    return str(text).replace("'", "''")

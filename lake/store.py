@@ -1,0 +1,306 @@
+"""The lake as its users hold it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import polars as pl
+
+from lake import actions, coverage, reading, sessions
+from lake.bars import Commit, Fetched, commit_bars
+from lake.catalog import Catalog, Transaction
+from lake.coverage import Interval
+from lake.errors import InvalidError
+from lake.home import Home
+from lake.schema import check_symbol
+from lake.sessions import Moment
+
+
+class QueryError(InvalidError):
+    """A query that DuckDB refuses."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Lake:
+    """One lake. Safe for threads; after a fork it opens its files anew.
+
+    Any number of processes may read while one after another writes. Use it as a context manager,
+    or call :meth:`close`.
+    """
+
+    def __init__(self, home: Path, now: Callable[[], datetime]) -> None:
+        self.place = Home(home.expanduser().resolve())
+        self._now = now
+        self._catalog = Catalog(self.place, now)
+
+    @property
+    def home(self) -> Path:
+        """The folder of the lake."""
+        return self.place.root
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog, for the writers of this room."""
+        return self._catalog
+
+    # Reading ---------------------------------------------------------------------------------
+
+    def bars(
+        self,
+        symbols: str | Sequence[str],
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        timeframe: str = "1min",
+        adjust: str = "raw",
+        source: str | None = None,
+        columns: Sequence[str] | None = None,
+        regular_only: bool = False,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """Bars of one or more symbols, sorted by symbol and timestamp.
+
+        Args:
+            symbols: Tickers, in any case.
+            start: A New York session date, or a time with its zone; None for the beginning.
+            end: As ``start``, both included; None for the newest.
+            timeframe: 1min to 4h or 1d, anchored at the session's open (``lake.TIMEFRAMES``).
+            adjust: ``raw``, or ``split`` for prices and volume in today's shares.
+            source: Provider and feed; None for the one ``bars`` shows.
+            columns: Some of ``lake.READ_COLUMNS``; None for all.
+            regular_only: Leave out bars before the open and after the close.
+            limit: The newest this many bars of each symbol; None for all.
+
+        Returns:
+            ``symbol``, ``timestamp`` (the opening, UTC), ``open high low close vwap`` (USD),
+            ``volume`` (shares), ``trade_count``, ``flags``, ``source``, ``session_date``,
+            ``is_regular``. Empty if the range holds none.
+
+        Raises:
+            BarsMissingError: A symbol has no bars at all.
+            InvalidError: Something asked for cannot be; the sentence says what.
+        """
+        question = reading.ask(
+            symbols,
+            start,
+            end,
+            timeframe=timeframe,
+            adjust=adjust,
+            columns=columns,
+            regular_only=regular_only,
+            limit=limit,
+        )
+        with self.reading() as connection:
+            return reading.read(connection, question, source)
+
+    def symbols(self) -> pl.DataFrame:
+        """What is here, a row a series: ``symbol source first last bars is_default``."""
+        with self.reading() as connection:
+            return connection.execute(
+                """SELECT symbol, source, min(timestamp) AS first, max(timestamp) AS last, count(*) AS bars,
+                          (symbol, source) IN (SELECT (symbol, source) FROM shown_sources WHERE dataset = 'bars_1m')
+                            AS is_default
+                   FROM bars_1m GROUP BY symbol, source ORDER BY symbol, source"""
+            ).pl()
+
+    def source_of(self, symbol: str, source: str | None = None) -> str:
+        """The source ``bars`` shows for a symbol, or the named one if it has the symbol.
+
+        Raises:
+            BarsMissingError: The lake has no such bars.
+        """
+        with self.reading() as connection:
+            return reading.source_of(connection, check_symbol(symbol), source)
+
+    def covered(self, symbol: str, source: str) -> list[Interval]:
+        """What was fetched completely from a source: merged intervals (UTC, end outside)."""
+        with self.reading() as connection:
+            return coverage.covered(connection, source, check_symbol(symbol))
+
+    def coverage(self, symbol: str, source: str | None = None) -> pl.DataFrame:
+        """What was fetched completely: ``start`` and ``end`` (UTC, end outside), merged.
+
+        Raises:
+            BarsMissingError: No source is named and the lake has no bars of the symbol.
+        """
+        chosen = source or self.source_of(symbol)
+        time = pl.Datetime("us", "UTC")
+        schema = {"start": time, "end": time}
+        return pl.DataFrame(self.covered(symbol, chosen), schema=schema, orient="row")
+
+    def gaps(
+        self, symbol: str, start: Moment = None, end: Moment = None, source: str | None = None
+    ) -> pl.DataFrame:
+        """Regular session minutes that lie in no fetched interval.
+
+        Without a range: from the first fetched session to the last. Minutes to come are no gap.
+
+        Returns:
+            ``session_date``, ``start``, ``end`` (UTC, end outside), ``minutes``.
+        """
+        chosen = source or self.source_of(symbol)
+        intervals = self.covered(symbol, chosen)
+        low, high = self._reach(start, end, intervals)
+        return coverage.uncovered_minutes(self._regular(low, high), intervals)
+
+    def absent(
+        self, symbol: str, start: Moment = None, end: Moment = None, source: str | None = None
+    ) -> pl.DataFrame:
+        """Regular minutes that were fetched and have no bar: nobody traded, or the provider lacks them.
+
+        Returns:
+            ``session_date``, ``expected`` (fetched regular minutes), ``present``, ``absent``.
+        """
+        chosen = source or self.source_of(symbol)
+        intervals = self.covered(symbol, chosen)
+        low, high = self._reach(start, end, intervals)
+        regular = self._regular(low, high)
+        holes = (
+            coverage.uncovered_minutes(regular, intervals)
+            .group_by("session_date")
+            .agg(pl.col("minutes").sum())
+        )
+        length = (pl.col("close") - pl.col("open")).dt.total_minutes()
+        with self.reading() as connection:
+            present = connection.execute(
+                """SELECT session_date, count(*) AS present FROM (SELECT (b.timestamp AT TIME ZONE 'America/New_York')::DATE
+                          AS session_date, b.timestamp FROM bars_1m b
+                          WHERE symbol = ? AND source = ? AND timestamp >= ? AND timestamp < ?) b
+                   JOIN sessions s USING (session_date) WHERE b.timestamp >= s."open" AND b.timestamp < s."close"
+                   GROUP BY session_date""",
+                [check_symbol(symbol), chosen, low, high],
+            ).pl()
+        return (
+            regular.join(holes, on="session_date", how="left")
+            .join(present, on="session_date", how="left")
+            .select(
+                "session_date",
+                expected=length - pl.col("minutes").fill_null(0),
+                present=pl.col("present").fill_null(0),
+            )
+            .filter(pl.col("expected") > 0)
+            .with_columns(absent=(pl.col("expected") - pl.col("present")).clip(0))
+        )
+
+    def sql(self, query: str, params: Sequence[object] = ()) -> pl.DataFrame:
+        """The answer of one SQL query over the lake; it cannot change anything.
+
+        Raises:
+            QueryError: DuckDB refuses it; the sentence is DuckDB's.
+        """
+        with self.reading() as connection:
+            try:
+                statements = connection.extract_statements(query)
+                if len(statements) != 1:
+                    raise QueryError(f"Write exactly one SQL statement, not {len(statements)}.")
+                connection.execute("BEGIN TRANSACTION READ ONLY")
+                return connection.execute(statements[0], list(params)).pl()
+            except duckdb.Error as error:
+                raise QueryError(str(error)) from None
+
+    def snapshot(self) -> int:
+        """The number of the newest DuckLake snapshot."""
+        with self.reading() as connection:
+            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+            return int(row[0]) if row else 0
+
+    # Writing ---------------------------------------------------------------------------------
+
+    def commit_bars(self, fetched: Fetched) -> Commit:
+        """Store what a source answered; see :func:`lake.bars.commit_bars`."""
+        return commit_bars(self._catalog, fetched)
+
+    def commit_actions(self, source: str, found: pl.DataFrame) -> int:
+        """Store corporate actions; see :func:`lake.actions.commit_actions`."""
+        return actions.commit_actions(self._catalog, source, found)
+
+    def prefer_source(self, source: str) -> None:
+        """Let ``bars`` show this source for every symbol it has; kept in the lake, for SQL users too."""
+        query = "SELECT value FROM lake_settings WHERE name = 'default_source'"
+        with self.reading() as connection:
+            if connection.execute(query).fetchone() == (source,):
+                return
+        with self.writing() as transaction:
+            run = transaction.connection
+            run.execute("DELETE FROM lake_settings WHERE name = 'default_source'")
+            run.execute("INSERT INTO lake_settings VALUES ('default_source', ?)", [source])
+
+    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection of its own for a block; see :meth:`lake.catalog.Catalog.reading`."""
+        return self._catalog.reading()
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """One transaction behind the gate; see :meth:`lake.catalog.Catalog.writing`."""
+        return self._catalog.writing()
+
+    def create(self) -> Self:
+        """Make the lake if it is not there; harmless to repeat."""
+        self._catalog.create()
+        return self
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._catalog.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reach(
+        self, start: Moment, end: Moment, intervals: list[Interval]
+    ) -> tuple[datetime, datetime]:
+        low, high = sessions.window(start, end)
+        now = self._now()
+        low = low or (intervals[0][0] if intervals else now)
+        high = high or (intervals[-1][1] if intervals else now)
+        return low, min(high, now)
+
+    def _regular(self, low: datetime, high: datetime) -> pl.DataFrame:
+        """Regular hours of the sessions that open in a range, cut at its end."""
+        with self.reading() as connection:
+            return connection.execute(
+                """SELECT session_date, "open", least("close", date_trunc('minute', ?::TIMESTAMPTZ)) AS "close"
+                   FROM sessions WHERE "open" >= ? AND "open" < ? ORDER BY session_date""",
+                [high, low, high],
+            ).pl()
+
+
+def open_lake(
+    home: str | Path | None = None,
+    *,
+    create: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Lake:
+    """Open the lake of a home.
+
+    Args:
+        home: The folder; None for the setting ``BARLAKE_HOME`` (default ``./data``).
+        create: Make the lake and its tables if they are not there.
+        now: The clock for ``recorded_at`` and for what is a gap yet.
+
+    Raises:
+        LakeMissingError: There is no lake, and none was to be made.
+    """
+    if home is None:
+        from lake.settings import load_settings
+
+        home = load_settings().home
+    lake = Lake(Path(home), now)
+    if create:
+        return lake.create()
+    if not lake.catalog.exists:
+        from lake.errors import LakeMissingError
+
+        raise LakeMissingError(lake.home)
+    return lake

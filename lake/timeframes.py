@@ -1,0 +1,134 @@
+"""Bars of more than a minute: anchored at the session's open, never across two sessions.
+
+A session has three parts: before the open, regular hours, and after the close. A bar never
+mixes two of them. Regular and pre-market bars count from the open (the first pre-market bar may
+be cut at 04:00), after-hours bars from the close, so the last regular bar of a session may be
+short: 15:30 to 16:00 at one hour. A daily bar rolls up the regular hours alone and opens with
+them; it is no provider's daily bar.
+"""
+
+from lake.errors import TimeframeError
+
+_DAY = "1d"
+_MINUTES: dict[str, int] = {
+    "1min": 1,
+    "2min": 2,
+    "3min": 3,
+    "5min": 5,
+    "10min": 10,
+    "15min": 15,
+    "30min": 30,
+    "1h": 60,
+    "2h": 120,
+    "4h": 240,
+}
+TIMEFRAMES: tuple[str, ...] = (*_MINUTES, _DAY)
+
+#: Columns of bars as readers see them, in order.
+READ_COLUMNS: tuple[str, ...] = (
+    "symbol",
+    "timestamp",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "trade_count",
+    "vwap",
+    "flags",
+    "source",
+    "session_date",
+    "is_regular",
+)
+
+_LOCAL_DATE = "(b.timestamp AT TIME ZONE 'America/New_York')::DATE"
+
+
+def check_timeframe(timeframe: str) -> str:
+    """The timeframe itself.
+
+    Raises:
+        TimeframeError: There is no such timeframe; the sentence lists those there are.
+    """
+    if timeframe not in TIMEFRAMES:
+        raise TimeframeError(timeframe, TIMEFRAMES)
+    return timeframe
+
+
+def minute_bars(table: str, *, only: str = "true") -> str:
+    """SQL of 1-minute bars with their session, from a table with the columns of ``bars_1m``.
+
+    Args:
+        table: A table, or a query in parentheses.
+        only: A condition on the bars ``b`` themselves, so that whole files are passed over.
+    """
+    return f"""
+        SELECT b.symbol, b.timestamp, b.open, b.high, b.low, b.close, b.volume, b.trade_count, b.vwap,
+               b.flags, b.source, {_LOCAL_DATE} AS session_date,
+               coalesce(b.timestamp >= s."open" AND b.timestamp < s."close", false) AS is_regular
+        FROM {table} b LEFT JOIN lake.main.sessions s ON s.session_date = {_LOCAL_DATE}
+        WHERE {only}"""
+
+
+def resampled(minutes: str, timeframe: str) -> str:
+    """SQL of bars of a timeframe from 1-minute bars that have their session.
+
+    ``vwap`` is weighted by volume over the minutes that have one, null if none has; ``flags``
+    joins the flags of the minutes.
+    """
+    if timeframe == "1min":
+        return f"FROM ({minutes})"
+    if timeframe == _DAY:
+        return _roll(f"({minutes})", bucket='s."open"', only="b.is_regular")
+    width = f"INTERVAL {_MINUTES[timeframe]} MINUTE"
+    bucket = f"""CASE
+        WHEN s.session_date IS NULL THEN time_bucket({width}, b.timestamp)
+        WHEN b.timestamp >= s."close" THEN time_bucket({width}, b.timestamp, s."close")
+        ELSE greatest(time_bucket({width}, b.timestamp, s."open"),
+                      least(s.pre_open, b.timestamp)) END"""
+    return _roll(f"({minutes})", bucket=bucket, only="true")
+
+
+def _roll(minutes: str, *, bucket: str, only: str) -> str:
+    return f"""
+        SELECT b.symbol, {bucket} AS timestamp,
+               arg_min(b.open, b.timestamp) AS open, max(b.high) AS high,
+               min(b.low) AS low, arg_max(b.close, b.timestamp) AS close,
+               sum(b.volume) AS volume, sum(b.trade_count)::BIGINT AS trade_count,
+               sum(b.vwap * b.volume) / nullif(sum(b.volume) FILTER (b.vwap IS NOT NULL), 0) AS vwap,
+               bit_or(b.flags) AS flags, b.source, b.session_date, b.is_regular
+        FROM {minutes} b LEFT JOIN lake.main.sessions s USING (session_date)
+        WHERE {only}
+        GROUP BY ALL"""
+
+
+#: The views SQL users see, in the order in which they are made, with their comments.
+VIEWS: dict[str, tuple[str, str]] = {
+    "shown_sources": (
+        """
+        SELECT dataset, symbol, min_by(source, (
+            CASE WHEN source = (SELECT value FROM lake.main.lake_settings WHERE name = 'default_source') THEN 0
+                 WHEN source LIKE 'sandbox:%' THEN 2 ELSE 1 END, source)) AS source
+        FROM lake.main.series GROUP BY dataset, symbol""",
+        "which source `bars` shows for each symbol: the configured one where it has the symbol, else the only one that has",
+    ),
+    "bars": (
+        minute_bars(
+            "lake.main.bars_1m",
+            only="(b.symbol, b.source) IN (SELECT (symbol, source) FROM lake.main.shown_sources WHERE dataset = 'bars_1m')",
+        ),
+        "1-minute bars, raw, one source per symbol; timestamp is the opening in UTC",
+    ),
+    "bars_5m": (
+        resampled("FROM lake.main.bars", "5min"),
+        "5-minute bars of each session, regular and extended hours apart",
+    ),
+    "bars_1h": (
+        resampled("FROM lake.main.bars", "1h"),
+        "1-hour bars of each session, anchored at its open, regular and extended hours apart",
+    ),
+    "bars_1d": (
+        resampled("FROM lake.main.bars", "1d"),
+        "daily bars of the regular hours; timestamp is the session's open",
+    ),
+}

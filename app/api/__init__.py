@@ -1,0 +1,1 @@
+"""The HTTP door: routers per subject over the rooms below, thin."""

@@ -1,0 +1,108 @@
+"""What all routes share: the lake, the journal and the queue of one home."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+import lake
+from app.api.joining import Joining
+from lake.home import Home
+from lake.journal import Job, Journal
+from lake.settings import Settings
+
+if TYPE_CHECKING:
+    from lake import Lake
+
+_PATIENCE = 10.0  # seconds a request waits for a broker that is just starting
+
+
+class House:
+    """The lake, the journal and the queue, each opened when it is first asked for.
+
+    One per app; its threads share it.
+
+    Args:
+        settings: Where everything lies.
+        send: What puts a job on its queue; None: the Celery door.
+    """
+
+    def __init__(self, settings: Settings, send: Callable[[Job], None] | None = None) -> None:
+        self.settings = settings
+        self.joining = Joining(settings)
+        self._send = send
+        self._lock = Lock()
+        self._lake: Lake | None = None
+        self._mark: tuple[int, int] | None = None
+        self._journal: Journal | None = None
+
+    @property
+    def lake(self) -> "Lake":
+        """The lake of the home, opened anew when it appears or another one takes its place.
+
+        Raises:
+            LakeMissingError: There is none yet.
+        """
+        with self._lock:
+            mark = self._current_mark()
+            if self._lake is None or mark != self._mark:
+                self._lake = lake.open(self.settings.home)
+                self._mark = mark or self._current_mark()
+            return self._lake
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the home, made when it is not there."""
+        with self._lock:
+            if self._journal is None:
+                self._journal = Journal.open(self.settings.journal_url or self.settings.home)
+            return self._journal
+
+    def send(self, job: Job) -> None:
+        """Put a job on its queue.
+
+        Raises:
+            BrokerMissingError: No broker answers.
+        """
+        self.joining.wait(_PATIENCE)
+        if self._send is None:
+            from agents.tasks import send
+
+            self._send = send
+        self._send(job)
+
+    def check_broker(self) -> None:
+        """Return if a broker answers.
+
+        Raises:
+            BrokerMissingError: None does.
+        """
+        self.joining.wait(0.0)
+        from agents.tasks import check_broker
+
+        check_broker()
+
+    def close(self) -> None:
+        """Let go of the lake and the journal."""
+        with self._lock:
+            for opened in (self._lake, self._journal):
+                if opened is not None:
+                    opened.close()
+            self._lake = self._journal = None
+
+    def _current_mark(self) -> tuple[int, int] | None:
+        """Which file the catalog is now; None where there is none."""
+        try:
+            found = Home(self.settings.home).catalog.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+async def _house(request: Request) -> House:
+    house: House = request.app.state.house
+    return house
+
+
+HouseDep = Annotated[House, Depends(_house)]

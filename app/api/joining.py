@@ -1,0 +1,66 @@
+"""Joining the embedded broker and worker of a home while the API already answers."""
+
+from threading import Event, Thread
+
+import structlog
+
+from lake.errors import BrokerMissingError
+from lake.settings import Settings
+
+_LEAVE_WITHIN = 30.0  # seconds a stop waits for the worker to end
+
+
+class Joining:
+    """Starts or joins the embedded broker and one worker in a thread of its own.
+
+    A start takes seconds and reading needs neither, so nobody waits but who queues. One thread
+    enters and leaves, for locks and connections belong to their thread.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._joined, self._leave = Event(), Event()
+        self._thread: Thread | None = None
+        self.failure: Exception | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a start is under way and not decided yet."""
+        return self._thread is not None and not self._joined.is_set()
+
+    def start(self) -> None:
+        """Begin to join; returns at once."""
+        self._thread = Thread(target=self._stay, name="joining", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the broker runs, where one is being joined.
+
+        Raises:
+            BrokerMissingError: It did not come up, or not in time.
+        """
+        if self._thread is None:
+            return
+        if not self._joined.wait(seconds) or self.failure is not None:
+            raise BrokerMissingError(str(self._settings.home))
+
+    def leave(self) -> None:
+        """Leave, and wait a while for what the last one to leave stops."""
+        self._leave.set()
+        if self._thread is not None:
+            self._thread.join(_LEAVE_WITHIN)
+
+    def _stay(self) -> None:
+        try:
+            from app.up import join
+
+            with join(self._settings):
+                self._joined.set()
+                self._leave.wait()
+        except Exception as error:  # noqa: BLE001 - a door: reading goes on without a broker
+            self.failure = error
+            structlog.get_logger().error(
+                f"The embedded broker did not start: {error}", stage="join", exc_info=True
+            )
+        finally:
+            self._joined.set()

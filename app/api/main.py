@@ -1,0 +1,94 @@
+"""The HTTP door: ``uvicorn app.api.main:app``.
+
+``app`` is made when a server asks for it, so that importing this module does nothing.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app.api.access_log import AccessLog
+from app.api.errors import add_error_handlers, error_responses
+from app.api.house import House
+from app.api.openapi import describe
+from app.api.routes import ROUTERS
+from app.api.security import authenticators
+from lake.errors import SettingsError
+from lake.journal import Job
+from lake.settings import Settings, load_settings
+
+_MAX_BODY = 1 << 20  # bytes
+_EXIT_INPUT = 2
+
+
+def create_app(settings: Settings, send: Callable[[Job], None] | None = None) -> FastAPI:
+    """The API over one home.
+
+    Nothing is opened or started before the first request or the lifespan.
+
+    Args:
+        settings: The home, the broker, the names the API goes by.
+        send: What puts a job on its queue; None: the Celery door, and without ``REDIS_URL`` the
+            embedded broker and worker, joined while the app lives.
+    """
+    app = FastAPI(
+        title="Barlake",
+        summary="1-minute market bars, features and the work that brings them",
+        version=version("barlake"),
+        lifespan=_lifespan,
+        openapi_url=None,  # the routes of docs.py serve both, for they need a scope too
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=_MAX_BODY,
+    )
+    app.state.house = House(settings, send)
+    app.state.authenticators = authenticators(settings)
+    app.state.joins = send is None and not settings.redis_url
+    for router in ROUTERS:
+        app.include_router(router, responses=error_responses(401, 403, 422))
+    add_error_handlers(app)
+    app.add_middleware(AccessLog)
+    describe(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    house: House = app.state.house
+    await run_in_threadpool(_begin, house, joins=app.state.joins)
+    try:
+        yield
+    finally:
+        await run_in_threadpool(house.joining.leave)
+        await run_in_threadpool(house.close)
+
+
+def _begin(house: House, *, joins: bool) -> None:
+    from lake.logs import configure_logs
+
+    configure_logs("api", home=house.settings.home, journal=house.journal)
+    if joins:
+        house.joining.start()
+
+
+def _app_of_settings() -> FastAPI:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(_EXIT_INPUT) from None
+    for sentence in settings.notes:
+        sys.stderr.write(f"{sentence}\n")
+    return create_app(settings)
+
+
+def __getattr__(name: str) -> FastAPI:
+    if name != "app":
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    globals()["app"] = made = _app_of_settings()
+    return made

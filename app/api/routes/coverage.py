@@ -1,0 +1,75 @@
+"""What was fetched, and what was not."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from app.api.answers import json_response
+from app.api.errors import error_responses
+from app.api.house import HouseDep
+from app.api.routes.parameters import Range, SymbolPath, ticker
+from app.api.security import READ
+from lake.errors import BarsMissingError, LakeMissingError
+
+router = APIRouter(tags=["bars"])
+
+
+class CoverageQuery(Range):
+    """Where to look for gaps; by default everywhere between the first and the last fetch."""
+
+    source: str | None = Field(default=None, description="Provider and feed; by default the one shown")
+
+
+class Interval(BaseModel):
+    """What one or more fetches brought completely."""
+
+    start: datetime = Field(description="First moment (UTC)")
+    end: datetime = Field(description="First moment after it (UTC)")
+
+
+class Gap(BaseModel):
+    """Regular minutes of one session that no fetch has brought."""
+
+    session_date: date
+    start: datetime
+    end: datetime
+    minutes: int
+
+
+class CoverageAnswer(BaseModel):
+    """What was fetched of a symbol. A fetched minute without a bar had no eligible trade."""
+
+    symbol: str = Field(examples=["SPY"])
+    source: str = Field(examples=["alpaca:iex"])
+    coverage: list[Interval]
+    gaps: list[Gap]
+
+
+@router.get(
+    "/coverage/{symbol:path}",
+    dependencies=[READ],
+    response_class=Response,
+    responses={200: {"model": CoverageAnswer}, **error_responses(404)},
+)
+def get_coverage(
+    symbol: SymbolPath, query: Annotated[CoverageQuery, Query()], house: HouseDep
+) -> Response:
+    """Fetched intervals of a symbol, and the session minutes in none of them."""
+    wanted = ticker(symbol)
+    start, end = query.ends()
+    try:
+        lake = house.lake
+    except LakeMissingError:
+        raise BarsMissingError(wanted) from None
+    source = lake.source_of(wanted, query.source)
+    facts = {
+        "symbol": wanted,
+        "source": source,
+        "coverage": lake.coverage(wanted, source).select("start", "end"),
+        "gaps": lake.gaps(wanted, start, end, source).select(
+            "session_date", "start", "end", "minutes"
+        ),
+    }
+    return json_response(facts)

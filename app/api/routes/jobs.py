@@ -1,0 +1,70 @@
+"""Queued, running and finished work."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.errors import error_responses
+from app.api.house import HouseDep
+from app.api.routes.parameters import ticker
+from app.api.security import READ
+
+router = APIRouter(tags=["jobs"])
+
+
+class JobAnswer(BaseModel):
+    """One piece of work and how far it is."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str = Field(examples=["3f1c9a52e0b14c1e"])
+    kind: str = Field(examples=["ingest"])
+    state: Literal["queued", "running", "done", "failed"]
+    source: str = Field(examples=["alpaca:iex"])
+    symbol: str = Field(examples=["SPY"])
+    first: date | None = Field(description="First session", examples=["2024-05-01"])
+    last: date | None = Field(description="Last session", examples=["2024-05-31"])
+    params: dict[str, Any]
+    done: int = Field(description="Steps done", examples=[12])
+    total: int = Field(description="Steps in all; 0: not known yet", examples=[22])
+    message: str = Field(examples=["2024-05-16"])
+    error: str | None
+    result: dict[str, Any] | None
+    trace_id: str | None
+    worker: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobsAnswer(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobAnswer]
+
+
+class JobsQuery(BaseModel):
+    """Which jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["queued", "running", "done", "failed"] | None = None
+    kind: str | None = Field(default=None, examples=["ingest"])
+    symbol: str | None = Field(default=None, examples=["SPY"])
+    limit: int = Field(default=50, ge=1, le=1_000)
+
+
+@router.get("/jobs", dependencies=[READ])
+def get_jobs(query: Annotated[JobsQuery, Query()], house: HouseDep) -> JobsAnswer:
+    """Jobs, newest first."""
+    symbol = ticker(query.symbol) if query.symbol else None
+    found = house.journal.jobs(state=query.state, kind=query.kind, symbol=symbol, limit=query.limit)
+    return JobsAnswer(jobs=[JobAnswer.model_validate(job) for job in found])
+
+
+@router.get("/jobs/{job_id}", dependencies=[READ], responses=error_responses(404))
+def get_job(job_id: Annotated[str, Path(max_length=64)], house: HouseDep) -> JobAnswer:
+    """One job and how far it is."""
+    return JobAnswer.model_validate(house.journal.job(job_id))

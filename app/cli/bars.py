@@ -1,0 +1,145 @@
+"""``barlake bars``: bars of one symbol as a table, CSV or Parquet."""
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.doors import opened_lake
+from app.cli.options import End, Output, Source, Start, Symbol, TableFormat
+from app.cli.output import OutputError, csv_text, remark, replacing, say, show_frame
+from app.cli.teaching import add
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHOWN = 20
+_COLUMNS = (
+    "timestamp",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "trade_count",
+    "vwap",
+    "session_date",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    add(app, bars)
+
+
+def bars(
+    symbol: Symbol,
+    *,
+    start: Start = None,
+    end: End = None,
+    timeframe: Annotated[str, typer.Option(help="1min, 5min, 1h, 1d, ...")] = "1min",
+    adjust: Annotated[
+        str, typer.Option(help="raw, or split: prices as if splits had always been.")
+    ] = "raw",
+    source: Source = None,
+    regular: Annotated[
+        bool, typer.Option("--regular", help="Only bars of regular hours; default: all hours.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the newest N bars.")] = None,
+    output_format: Annotated[
+        TableFormat | None,
+        typer.Option("--format", help="Default: by the name of FILE, else table."),
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Show the bars of a symbol, oldest first.
+
+    Without a range: all raw bars of all hours.
+
+    Examples:
+        barlake bars SPY
+        barlake bars SPY --start 2024-05-01 --end 2024-05-03 --timeframe 5min
+        barlake bars SPY --start 2024-05-01T13:30:00Z --format csv | head
+        barlake bars SPY --regular --adjust split -o spy.parquet
+    """
+    chosen = output_format or _by_name(output)
+    if chosen is TableFormat.PARQUET and output is None and sys.stdout.isatty():
+        problem = "Parquet is not for a terminal. Name a file with -o FILE, or send it into a pipe."
+        raise OutputError(problem)
+    with opened_lake() as lake:
+        found = lake.bars(
+            symbol,
+            start,
+            end,
+            timeframe=timeframe,
+            adjust=adjust,
+            source=source,
+            limit=limit,
+            regular_only=regular,
+        )
+    if chosen is TableFormat.TABLE and output is None:
+        _show(found, symbol.upper(), timeframe)
+    else:
+        write(found, chosen, output)
+
+
+def write(frame: "pl.DataFrame", chosen: TableFormat, output: Path | None) -> None:
+    """Send a frame as CSV, Parquet or table into a file, or to stdout without one.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    if output is None:
+        _send(frame, chosen)
+        return
+    with replacing(output) as part:
+        if chosen is TableFormat.PARQUET:
+            frame.write_parquet(part)
+        elif chosen is TableFormat.CSV:
+            part.write_text(csv_text(frame), encoding="utf-8", newline="")
+        else:
+            problem = (
+                "A table is for the screen. Add --format csv or --format parquet to write a file."
+            )
+            raise OutputError(problem)
+    remark(f"{frame.height:,} rows are in {output}.")
+
+
+def _send(frame: "pl.DataFrame", chosen: TableFormat) -> None:
+    if chosen is TableFormat.PARQUET:
+        frame.write_parquet(sys.stdout.buffer)
+    else:
+        sys.stdout.write(csv_text(frame))
+
+
+def _by_name(output: Path | None) -> TableFormat:
+    suffix = output.suffix.lstrip(".").lower() if output else ""
+    known = {"csv": TableFormat.CSV, "parquet": TableFormat.PARQUET, "pq": TableFormat.PARQUET}
+    return known.get(suffix, TableFormat.TABLE)
+
+
+def _show(found: "pl.DataFrame", symbol: str, timeframe: str) -> None:
+    if found.is_empty():
+        say(
+            f"{symbol} has no {timeframe} bars in that range. "
+            f"`barlake coverage {symbol}` says what was fetched."
+        )
+        return
+    shown = [name for name in _COLUMNS if name in found.columns]
+    show_frame(found.select(shown), most=SHOWN)
+    sources = (
+        ", ".join(sorted(found["source"].unique().to_list())) if "source" in found.columns else ""
+    )
+    say(
+        f"{found.height:,} bars of {symbol} ({timeframe}, {sources}) "
+        f"in {_days(found)} sessions; times are UTC."
+    )
+
+
+def _days(found: "pl.DataFrame") -> str:
+    days: set[date] = (
+        set(found["session_date"].to_list()) if "session_date" in found.columns else set()
+    )
+    return f"{len(days):,}"

@@ -1,0 +1,103 @@
+"""``barlake coverage``: what was fetched, what was not, and which fetched minutes have no bar."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from app.cli.doors import opened_lake
+from app.cli.options import AsJson, End, Source, Start, Symbol
+from app.cli.output import say, show_frame, show_json
+from app.cli.teaching import add
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lake import Lake
+
+SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    add(app, coverage)
+
+
+def coverage(
+    symbol: Symbol,
+    *,
+    start: Start = None,
+    end: End = None,
+    source: Source = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was fetched, gaps, and absent minutes.
+
+    A gap is a minute of a regular session that was never fetched: ask for it. An absent minute
+    was fetched and the source has no bar for it: nobody made an eligible trade, it was halted, or
+    the source has lost it; asking again rarely helps.
+
+    Examples:
+        barlake coverage SPY
+        barlake coverage SPY --start 2024-05-01 --end 2024-05-31 --json
+    """
+    with opened_lake() as lake:
+        found = _collect(lake, symbol.upper(), start, end, source)
+    if as_json:
+        show_json({name: _plain(value) for name, value in found.items()})
+    else:
+        _show(found)
+
+
+def _collect(
+    lake: "Lake", symbol: str, start: str | None, end: str | None, source: str | None
+) -> dict[str, Any]:
+    chosen = lake.source_of(symbol, source)
+    return {
+        "symbol": symbol,
+        "source": chosen,
+        "intervals": lake.coverage(symbol, chosen),
+        "gaps": lake.gaps(symbol, start, end, chosen),
+        "absent": lake.absent(symbol, start, end, chosen),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str) else value.to_dicts()
+
+
+def _show(found: dict[str, Any]) -> None:
+    symbol, intervals, gaps = found["symbol"], found["intervals"], found["gaps"]
+    show_frame(
+        intervals, title=f"{symbol} from {found['source']}: fetched intervals (UTC, end outside)"
+    )
+    if gaps.is_empty():
+        say("No gaps: every regular session minute from the first to the last was fetched.")
+    else:
+        show_frame(gaps, title="Gaps: regular session minutes that were never fetched", most=SHOWN)
+        say(
+            f"{_total(gaps, 'minutes')} minutes are missing. "
+            f"`{_ingest(symbol, gaps)}` fetches them."
+        )
+    holes = found["absent"].filter(found["absent"]["absent"] > 0)
+    if holes.is_empty():
+        say("No absent minutes: every fetched minute of regular hours has its bar.")
+        return
+    show_frame(
+        holes,
+        title="Absent: fetched, yet the source has no bar (no trade, a halt, lost)",
+        most=SHOWN,
+    )
+    say(
+        f"{_total(holes, 'absent')} fetched minutes in {holes.height:,} sessions have no bar; "
+        "they are no gaps."
+    )
+
+
+def _ingest(symbol: str, gaps: "pl.DataFrame") -> str:
+    days: list[date] = gaps["session_date"].to_list()
+    return f"barlake ingest {symbol} --start {min(days)} --end {max(days)}"
+
+
+def _total(frame: "pl.DataFrame", column: str) -> str:
+    return f"{int(frame[column].sum()):,}"

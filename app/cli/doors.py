@@ -1,0 +1,49 @@
+"""What commands open: the settings, the lake, the journal. Imports of weight wait until then."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from lake.journal import Journal
+
+    from lake import Lake
+    from lake.settings import Settings
+
+
+@cache
+def settings() -> "Settings":
+    """The settings of this process; what they note is said once, on stderr.
+
+    Raises:
+        SettingsError: A value or the file ``.env`` cannot be used.
+    """
+    from lake.settings import load_settings
+
+    loaded = load_settings()
+    for sentence in loaded.notes:
+        typer.echo(sentence, err=True)
+    return loaded
+
+
+@contextmanager
+def opened_lake(*, create: bool = False) -> Iterator["Lake"]:
+    """The lake of the settings' home.
+
+    Raises:
+        LakeMissingError: There is none yet and ``create`` is false.
+    """
+    import lake
+
+    with lake.open(settings().home, create=create) as opened:
+        yield opened
+
+
+def opened_journal() -> "Journal":
+    """The journal of the settings' home, made if it is not there."""
+    from lake.journal import Journal
+
+    return Journal.open(settings().journal_url or settings().home)

@@ -1,0 +1,189 @@
+"""``barlake jobs``: what is queued, running, done and failed; and watching it happen."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.doors import opened_journal
+from app.cli.options import AsJson
+from app.cli.output import console, rfc3339, say, show_json, show_table
+from app.cli.teaching import add
+from lake.errors import InvalidError, LakeError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from lake.journal import Job, Journal
+
+STATES = ("queued", "running", "done", "failed")
+_LOOK_EVERY = 0.3
+_COLUMNS = ("job", "kind", "symbol", "range", "state", "progress", "message", "since (UTC)")
+
+
+class StateError(InvalidError):
+    """A state that no job can be in."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+    def __str__(self) -> str:
+        return f"{self.state!r} is not a state of a job. Use one of {', '.join(STATES)}."
+
+
+class JobsFailedError(LakeError):
+    """Jobs that were waited for and failed."""
+
+    def __init__(self, failures: Sequence[tuple[str, str]]) -> None:
+        super().__init__(list(failures))
+        self.failures = list(failures)
+
+    def __str__(self) -> str:
+        words = list(dict.fromkeys(error for _, error in self.failures))
+        names = ", ".join(name for name, _ in self.failures)
+        return f"{names} failed: {' '.join(words)}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    add(app, jobs)
+
+
+def jobs(
+    job_id: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="One job, with all that is known.")
+    ] = None,
+    *,
+    state: Annotated[
+        str | None, typer.Option(help=f"Only jobs that are {', '.join(STATES)}.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Only jobs of this symbol.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="ingest, features, train, simulate or upkeep.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest N jobs.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show jobs, newest first, or all about one.
+
+    Examples:
+        barlake jobs
+        barlake jobs --state failed
+        barlake jobs --symbol SPY --json
+    """
+    if state is not None and state not in STATES:
+        raise StateError(state)
+    journal = opened_journal()
+    if job_id is not None:
+        _show_one(journal.job(job_id), as_json=as_json)
+        return
+    found = journal.jobs(
+        state=state, kind=kind, symbol=symbol.upper() if symbol else None, limit=limit
+    )
+    if as_json:
+        show_json([as_plain(job) for job in found])
+    elif found:
+        show_jobs(found)
+    else:
+        say("No such jobs. `barlake ingest SYMBOL` queues one.")
+
+
+def show_jobs(found: "Sequence[Job]") -> None:
+    """A table with one line for each job."""
+    show_table(_COLUMNS, [_row(job) for job in found])
+
+
+def as_plain(job: "Job") -> dict[str, Any]:
+    """A job as JSON shows it; absent values are null."""
+    return asdict(job)
+
+
+def watch(
+    journal: "Journal", names: "Sequence[str]", *, alive: Callable[[], bool] = lambda: True
+) -> "list[Job]":
+    """Show a progress bar for jobs until all are over, or until ``alive`` says no.
+
+    Returns:
+        The jobs as they ended, in the given order.
+    """
+    with _bars() as progress:
+        lines: dict[str, TaskID] = {}
+        while True:
+            going = alive()  # asked before looking, so that the last look sees the end
+            found = [journal.job(name) for name in names]
+            for job in found:
+                _advance(progress, lines, job)
+            if all(job.is_finished for job in found) or not going:
+                return found
+            time.sleep(_LOOK_EVERY)
+
+
+def raise_failures(found: "Sequence[Job]") -> None:
+    """Say what failed, if anything did.
+
+    Raises:
+        JobsFailedError: At least one job failed.
+    """
+    failures = [
+        (f"{job.kind} {job.symbol}", job.error or "no reason was kept")
+        for job in found
+        if job.state == "failed"
+    ]
+    if failures:
+        raise JobsFailedError(failures)
+
+
+def _bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}"),
+        console=Console(stderr=True),
+    )
+
+
+def _advance(progress: "Progress", lines: "dict[str, TaskID]", job: "Job") -> None:
+    if job.id not in lines:
+        lines[job.id] = progress.add_task(f"{job.symbol} {job.kind}", total=None, message="")
+    done, total = job.done or 0, job.total or None
+    if job.state == "done":
+        done = total = total or done or 1
+    words = job.state if job.state in {"queued", "failed"} else (job.message or job.state)
+    progress.update(lines[job.id], completed=done, total=total, message=words)
+
+
+def _row(job: "Job") -> list[object]:
+    steps = f"{job.done or 0}/{job.total}" if job.total else "-"
+    words = job.error if job.state == "failed" else job.message
+    moment = job.finished_at or job.started_at or job.created_at
+    span = f"{job.first} to {job.last}" if job.first else "-"
+    return [job.id, job.kind, job.symbol, span, job.state, steps, words, _ago(moment)]
+
+
+def _ago(moment: datetime | None) -> str:
+    if moment is None:
+        return "-"
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return rfc3339(moment.replace(microsecond=0))
+
+
+def _show_one(job: "Job", *, as_json: bool) -> None:
+    if as_json:
+        show_json(as_plain(job))
+        return
+    from rich.markup import escape
+
+    from app.cli.output import text
+
+    for name, value in as_plain(job).items():
+        console().print(f"[bold]{name:12}[/bold] {escape(text(value))}")

@@ -1,0 +1,40 @@
+"""Options that several commands share, so that they mean the same everywhere."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="A ticker, like SPY or BRK.B.")]
+Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="Tickers, like SPY QQQ.")]
+AnySymbols = Annotated[
+    list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Tickers; all without one.")
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE|TIME", help="First session date (2024-05-01) or time (…T13:30:00Z)."
+    ),
+]
+End = Annotated[
+    str | None, typer.Option(metavar="DATE|TIME", help="Last session date or time, included.")
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Provider and feed, like alpaca:iex; default: what `bars` shows."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead.")
+]
+
+
+class TableFormat(StrEnum):
+    """How rows leave a command."""
+
+    TABLE = "table"
+    CSV = "csv"
+    PARQUET = "parquet"

@@ -1,0 +1,46 @@
+"""``barlake sandbox``: an Alpaca-compatible server without keys or network."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.output import remark
+from app.cli.teaching import add
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    add(app, sandbox)
+
+
+def sandbox(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A folder of Parquet bars; default: bars made up by seed."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8010,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same bars.")] = 0,
+) -> None:
+    """Serve bars as Alpaca does, without keys or network.
+
+    From a folder or made up by seed, until Ctrl-C. What it serves is stored as `sandbox:<feed>`
+    and never counts as a real source's data.
+
+    Examples:
+        barlake sandbox &
+        ALPACA_API_BASE_URL=http://127.0.0.1:8010 barlake ingest SPY --here
+        barlake sandbox --data ~/bars --port 8011
+    """
+    arguments = ["--port", str(port), "--seed", str(seed)]
+    if data is not None:
+        arguments += ["--data", str(data)]
+    remark(
+        f"Point Barlake at it with ALPACA_API_BASE_URL=http://127.0.0.1:{port}; Ctrl-C stops it."
+    )
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox", *arguments])  # noqa: S606

@@ -1,0 +1,115 @@
+"""``barlake status``: what runs, what waits, what the lake holds."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from app.cli.doors import opened_journal, opened_lake, settings
+from app.cli.jobs import STATES
+from app.cli.options import AsJson
+from app.cli.output import say, show_json, show_table, size
+from app.cli.teaching import add
+
+if TYPE_CHECKING:
+    from lake.journal import Journal
+
+_LATELY = 1000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    add(app, status)
+
+
+def status(*, as_json: AsJson = False) -> None:
+    """Show broker, agents, jobs and what the lake holds.
+
+    Examples:
+        barlake status
+        barlake status --json
+    """
+    journal = opened_journal()
+    facts: dict[str, Any] = {
+        "home": str(settings().home.resolve()),
+        "source": settings().source,
+        "broker": _broker(),
+        "agents": [asdict(agent) for agent in journal.agents()],
+        "jobs": _jobs(journal),
+        **_lake(),
+    }
+    if as_json:
+        show_json(facts)
+    else:
+        _show(facts)
+
+
+def _broker() -> dict[str, Any]:
+    from agents.tasks import ping
+
+    return {"answers": ping()}
+
+
+def _jobs(journal: "Journal") -> dict[str, int]:
+    return {state: len(journal.jobs(state=state, limit=_LATELY)) for state in STATES}
+
+
+def _lake() -> dict[str, Any]:
+    from lake.errors import LakeMissingError
+
+    try:
+        with opened_lake() as lake:
+            symbols = lake.symbols()
+            snapshot = lake.snapshot()
+    except LakeMissingError:
+        return {"lake": None, "symbols": []}
+    held = {
+        "snapshot": snapshot,
+        "symbols": symbols["symbol"].n_unique(),
+        "bars": int(symbols["bars"].sum() or 0),
+        "bytes": _bytes(settings().home),
+    }
+    return {"lake": held, "symbols": symbols.to_dicts()}
+
+
+def _bytes(home: Path) -> int:
+    folders = [home / "parquet", home / "duckdb"]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _show(facts: dict[str, Any]) -> None:
+    say(f"home    {facts['home']}")
+    say(f"source  {facts['source']}")
+    words = "answers" if facts["broker"]["answers"] else "silent; `barlake up` starts one"
+    say(f"broker  {words}")
+    say("jobs    " + ", ".join(f"{number:,} {state}" for state, number in facts["jobs"].items()))
+    held = facts["lake"]
+    if held is None:
+        say("lake    none yet; the first `barlake ingest SYMBOL` makes it")
+    else:
+        amount = f"{held['bars']:,} bars of {held['symbols']:,} symbols"
+        say(f"lake    {amount}, {size(held['bytes'])}, snapshot {held['snapshot']}")
+    _show_agents(facts["agents"])
+    if facts["symbols"]:
+        columns = ("symbol", "source", "first", "last", "bars", "is_default")
+        show_table(
+            columns, [[row[name] for name in columns] for row in facts["symbols"]], title="Bars"
+        )
+
+
+def _show_agents(agents: list[dict[str, Any]]) -> None:
+    if not agents:
+        say("agents  none; `barlake up` starts them")
+        return
+    show_table(
+        ("agent", "kind", "state", "pid", "last heard"),
+        [[*_identity(agent), f"{agent['age']:.0f} s ago"] for agent in agents],
+        title="Agents",
+    )
+
+
+def _identity(agent: dict[str, Any]) -> list[object]:
+    state = "stalled" if agent["stalled"] else agent["state"]
+    return [agent["name"], agent["kind"], state, str(agent["pid"])]

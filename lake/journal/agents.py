@@ -1,0 +1,45 @@
+"""Heartbeats: who works for the lake, and who went silent."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from lake.journal.processes import is_dead
+from lake.journal.records import Agent
+from lake.journal.tables import heartbeats
+
+_REMEMBERED = timedelta(days=7)
+
+
+def keep(connection: Connection, name: str, told: dict[str, Any]) -> None:
+    """Note an agent's newest heartbeat."""
+    same = update(heartbeats).where(heartbeats.c.name == name).values(**told)
+    if connection.execute(same).rowcount == 0:
+        connection.execute(insert(heartbeats).values(name=name, **told))
+
+
+def read(connection: Connection, now: datetime) -> list[Agent]:
+    """Agents that beat within the last week, by name."""
+    recent = select(heartbeats).where(heartbeats.c.beat_at > now - _REMEMBERED)
+    return [_agent(row, now) for row in connection.execute(recent.order_by(heartbeats.c.name))]
+
+
+def forget(connection: Connection, before: datetime) -> None:
+    """Drop agents whose last heartbeat is older."""
+    connection.execute(delete(heartbeats).where(heartbeats.c.beat_at < before))
+
+
+def _agent(row: Any, now: datetime) -> Agent:
+    age = max((now - row.beat_at).total_seconds(), 0.0)
+    silent = age > row.period or is_dead(row.holder)
+    return Agent(
+        name=row.name,
+        kind=row.kind,
+        state=row.state,
+        pid=row.pid,
+        host=row.host,
+        age=age,
+        detail=row.detail,
+        stalled=silent and row.state != "stopped",
+    )

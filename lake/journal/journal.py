@@ -1,0 +1,395 @@
+"""The journal as its users see it: queue work, take it, tell how it goes; agents and logs."""
+
+import json
+import socket
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from os import getpid
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from lake.journal import agents, lines
+from lake.journal.engine import Database, locate
+from lake.journal.processes import identity, is_dead
+from lake.journal.records import (
+    UNFINISHED,
+    Agent,
+    Job,
+    JobMissingError,
+    LeaseLostError,
+    State,
+)
+from lake.journal.tables import claims, jobs
+
+#: How long a worker may be silent before another takes its job. Heartbeats renew it.
+LEASE = timedelta(seconds=45)
+
+#: A job whose worker died this often without any progress in between is given up.
+CRASHES = 5
+
+#: How long heartbeats may be apart before an agent counts as stalled.
+SILENCE = timedelta(seconds=30)
+
+_SHOWN = [
+    column
+    for column in jobs.columns
+    if column.name not in {"number", "holder", "lease_until", "crashes"}
+]
+
+
+class Journal:
+    """One journal, safe for the threads of one process and for many processes at once.
+
+    Every method is one short transaction. Any of them may raise JournalBusyError when the database
+    is locked for long, full or out of reach; nothing is written then. Open it after a fork.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database, self._now = database, now
+
+    @classmethod
+    def open(cls, where: str | Path, *, now: Callable[[], datetime] | None = None) -> "Journal":
+        """Open the journal of a home or at a URL; make it or bring it up to date where needed.
+
+        Args:
+            where: A home (SQLite in ``HOME/duckdb``), or a SQLAlchemy URL.
+            now: The clock, giving aware times; UTC's by default.
+
+        Raises:
+            JournalBusyError: The database is locked, broken or out of reach.
+            JournalVersionError: A newer Barlake wrote it.
+        """
+        return cls(Database(locate(where)), now or _utc_now)
+
+    @property
+    def name(self) -> str:
+        """Its URL, without a password."""
+        return self._database.name
+
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps it; None for a server's."""
+        return self._database.file
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Jobs
+
+    def queue(
+        self,
+        kind: str,
+        source: str,
+        symbol: str,
+        first: date | None = None,
+        last: date | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> tuple[Job, bool]:
+        """Queue work, or find the unfinished job that covers it.
+
+        Work is keyed by (kind, source, symbol, session) and by its params. If one unfinished job
+        covers every session asked for, it comes back. A request that overlaps only in part becomes
+        a job for the whole of it: so its ``done`` means that all of it is there, whatever becomes
+        of the other job, and what the other has fetched by then is not fetched again. Safe beside
+        other processes: equal requests at the same moment give one job.
+
+        Args:
+            first: First session (New York date), inclusive; None: from the beginning.
+            last: Last session, inclusive; None: to the end.
+            params: What else tells this work from other work; plain JSON.
+
+        Returns:
+            The job, and whether it is new.
+        """
+        asked = {
+            "kind": kind,
+            "source": source,
+            "symbol": symbol,
+            "variant": json.dumps(params or {}, sort_keys=True),
+            "first_session": first or date.min,
+            "last_session": last or date.max,
+        }
+        with self._database.writing(alone=True) as connection:
+            found = connection.execute(_covering(asked)).first()
+            if found is not None:
+                return _job(found), False
+            job = Job(
+                id=uuid4().hex[:12],
+                kind=kind,
+                source=source,
+                symbol=symbol,
+                first=first,
+                last=last,
+                params=params or {},
+                state="queued",
+                done=0,
+                total=0,
+                message="",
+                error=None,
+                result=None,
+                trace_id=uuid4().hex,
+                worker=None,
+                created_at=self._now(),
+                started_at=None,
+                finished_at=None,
+            )
+            connection.execute(insert(jobs).values(**_row(job), crashes=0))
+            connection.execute(insert(claims).values(job_id=job.id, **asked))
+            return job, True
+
+    def job(self, job_id: str) -> Job:
+        """One job as it stands.
+
+        Raises:
+            JobMissingError: There is none of that id.
+        """
+        with self._database.reading() as connection:
+            return _job(_find(connection, job_id))
+
+    def jobs(
+        self,
+        state: str | None = None,
+        kind: str | None = None,
+        symbol: str | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Jobs, newest first; None for a filter lets all through."""
+        wanted = select(*_SHOWN).order_by(jobs.c.number.desc()).limit(limit)
+        for column, value in ((jobs.c.state, state), (jobs.c.kind, kind), (jobs.c.symbol, symbol)):
+            if value is not None:
+                wanted = wanted.where(column == value)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
+
+    def unfinished(self) -> list[Job]:
+        """Every queued or running job, oldest first."""
+        wanted = select(*_SHOWN).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.number)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
+
+    def orphans(self) -> list[Job]:
+        """Unfinished jobs that no live worker holds, oldest first: a broker must know of each."""
+        wanted = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.number)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(wanted) if not self._is_held(row)]
+
+    # The lease on a job
+
+    def claim(self, job_id: str, worker: str) -> Job | None:
+        """Take a job to work on it, for this process, until the lease of 45 s runs out.
+
+        ``progress`` and ``renew`` make the lease longer. A job whose worker died is free at once
+        on the same machine, and when the lease has run out from another. A job that killed its
+        worker again and again without progress is failed.
+
+        Args:
+            worker: The agent's name, as in its heartbeats.
+
+        Returns:
+            The job, now running; None if it is finished or a live worker has it.
+
+        Raises:
+            JobMissingError: There is none of that id.
+        """
+        with self._database.writing() as connection:
+            row = _find(connection, job_id, lock=True)
+            if row.state not in UNFINISHED or self._is_held(row):
+                return None
+            crashes = row.crashes + (row.state == "running")
+            if crashes >= CRASHES:
+                self._end(connection, job_id, "failed", error=_worn_out(crashes))
+                return None
+            taken = {"state": "running", "worker": worker, "crashes": crashes}
+            taken |= {"started_at": row.started_at or self._now(), **self._lease()}
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**taken))
+            return _job(_find(connection, job_id))
+
+    def progress(self, job_id: str, done: int, total: int, message: str = "") -> None:
+        """Tell how far a job is; renews the lease.
+
+        Args:
+            done: Steps finished.
+            total: Steps in all, 0 while unknown.
+            message: What it is doing, in a few words.
+
+        Raises:
+            LeaseLostError: It is finished or another process has it: stop working on it.
+        """
+        told = {"done": done, "total": total, "message": message}
+        with self._database.writing() as connection:
+            row = self._mine(connection, job_id)
+            if done > row.done:
+                told["crashes"] = 0
+            if row.state == "running":
+                told |= self._lease()
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**told))
+
+    def renew(self, job_id: str) -> None:
+        """Make the lease of a running job longer: its worker lives, though it tells no progress.
+
+        Raises:
+            LeaseLostError: It is finished or another process has it.
+        """
+        with self._database.writing() as connection:
+            self._mine(connection, job_id)
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**self._lease()))
+
+    def release(self, job_id: str, message: str = "") -> None:
+        """Put a job back into the queue, to be tried again; harmless if it is not ours."""
+        mine = (jobs.c.id == job_id) & (jobs.c.state == "running") & (jobs.c.holder == identity())
+        free = {"state": "queued", "holder": None, "lease_until": None, "message": message}
+        with self._database.writing() as connection:
+            connection.execute(update(jobs).where(mine).values(**free))
+
+    def finish(self, job_id: str, result: dict[str, Any] | None = None) -> None:
+        """A job is done; ``result`` is plain JSON.
+
+        Raises:
+            LeaseLostError: It is finished or another process has it.
+        """
+        with self._database.writing() as connection:
+            self._mine(connection, job_id)
+            self._end(connection, job_id, "done", result=result or {})
+
+    def fail(self, job_id: str, error_text: str) -> None:
+        """A job failed for good, for a reason told in a sentence.
+
+        Raises:
+            LeaseLostError: It is finished or another process has it.
+        """
+        with self._database.writing() as connection:
+            self._mine(connection, job_id)
+            self._end(connection, job_id, "failed", error=error_text)
+
+    def _mine(self, connection: Connection, job_id: str) -> Row[Any]:
+        """The job's row if this process may report on it: nobody holds it, or it does."""
+        row = _find(connection, job_id, lock=True)
+        free = row.state == "queued" and row.holder is None
+        if not free and (row.state != "running" or row.holder != identity()):
+            raise LeaseLostError(job_id)
+        return row
+
+    def _is_held(self, row: Row[Any]) -> bool:
+        if row.state != "running" or row.lease_until is None:
+            return False
+        return bool(row.lease_until > self._now()) and not is_dead(row.holder)
+
+    def _lease(self) -> dict[str, Any]:
+        return {"holder": identity(), "lease_until": self._now() + LEASE}
+
+    def _end(self, connection: Connection, job_id: str, state: State, **facts: Any) -> None:
+        ended = {"state": state, "finished_at": self._now(), "holder": None, "lease_until": None}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**ended, **facts))
+        connection.execute(delete(claims).where(claims.c.job_id == job_id))
+
+    # Agents and logs
+
+    def beat(self, agent: str, kind: str, state: str, detail: dict[str, Any] | None = None) -> None:
+        """Tell that this process lives: it is the agent of that name, from now on.
+
+        Args:
+            state: ``idle``, ``working`` or ``stopped``; a stopped agent is never stalled.
+            detail: Plain JSON, like the queue it serves and the job it is on.
+        """
+        told = {"kind": kind, "state": state, "host": socket.gethostname(), "pid": getpid()}
+        told |= {"holder": identity(), "detail": detail or {}, "beat_at": self._now()}
+        with self._database.writing(alone=True) as connection:
+            agents.keep(connection, agent, told | {"period": SILENCE.total_seconds()})
+
+    def agents(self) -> list[Agent]:
+        """All agents that beat within the last week, by name."""
+        with self._database.reading() as connection:
+            return agents.read(connection, self._now())
+
+    def log(self, message: str, *, agent: str, level: str = "info", **facts: Any) -> None:
+        """Keep one log line; ``facts`` are symbol, stage, job_id, trace_id and anything JSON."""
+        line = {"message": message, "agent": agent, "level": level, **facts}
+        self.log_many([{"timestamp": self._now(), **line}])
+
+    def log_many(self, batch: Sequence[dict[str, Any]]) -> None:
+        """Keep log lines, each with timestamp (aware), level, agent and message at least."""
+        with self._database.writing() as connection:
+            lines.keep(connection, batch)
+
+    def logs(
+        self,
+        limit: int = 100,
+        agent: str | None = None,
+        job_id: str | None = None,
+        level: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Log lines, newest first.
+
+        Args:
+            level: The least level let through, like ``warning``; None: all.
+
+        Returns:
+            timestamp (UTC), level, agent, symbol, stage, message, job_id, trace_id, each None
+            where it was not told, and whatever else the line had.
+        """
+        with self._database.reading() as connection:
+            return lines.read(connection, limit, agent=agent, job_id=job_id, level=level)
+
+    def prune(self, *, older_than: timedelta, keep_lines: int = 200_000) -> int:
+        """Forget log lines and silent agents that are old, and lines beyond a number.
+
+        Returns:
+            How many log lines are gone. Jobs stay.
+        """
+        before = self._now() - older_than
+        with self._database.writing() as connection:
+            agents.forget(connection, before)
+            return lines.forget(connection, before, keep_lines)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _covering(asked: dict[str, Any]) -> Select[Any]:
+    """The oldest unfinished job that covers every session asked for."""
+    same = [claims.c[name] == asked[name] for name in ("kind", "source", "symbol", "variant")]
+    return (
+        select(*_SHOWN)
+        .join(claims, claims.c.job_id == jobs.c.id)
+        .where(*same)
+        .where(claims.c.first_session <= asked["first_session"])
+        .where(claims.c.last_session >= asked["last_session"])
+        .order_by(jobs.c.number)
+        .limit(1)
+    )
+
+
+def _find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]:
+    wanted = select(jobs).where(jobs.c.id == job_id)
+    row = connection.execute(wanted.with_for_update() if lock else wanted).first()
+    if row is None:
+        raise JobMissingError(job_id)
+    return row
+
+
+def _job(row: Row[Any]) -> Job:
+    facts = {column.name: getattr(row, column.name) for column in _SHOWN}
+    return Job(first=facts.pop("first_session"), last=facts.pop("last_session"), **facts)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    facts = dict(vars(job))
+    return {"first_session": facts.pop("first"), "last_session": facts.pop("last"), **facts}
+
+
+def _worn_out(crashes: int) -> str:
+    return (
+        f"Its worker died {crashes} times in a row while working on it, so it was given up. "
+        "The logs of the workers may say why (often: too little memory). Queue it again to retry."
+    )

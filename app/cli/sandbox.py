@@ -24,8 +24,8 @@ def sandbox(
             metavar="DIR", help="A folder of Parquet bars; default: bars made up by seed."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8010,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same bars.")] = 0,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8099,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same bars.")] = 1,
 ) -> None:
     """Serve bars as Alpaca does, without keys or network.
 
@@ -34,13 +34,17 @@ def sandbox(
 
     Examples:
         barlake sandbox &
-        ALPACA_API_BASE_URL=http://127.0.0.1:8010 barlake ingest SPY --here
-        barlake sandbox --data ~/bars --port 8011
+        export ALPACA_API_BASE_URL=http://127.0.0.1:8099
+        export ALPACA_API_KEY_ID=any ALPACA_API_SECRET_KEY=any
+        barlake ingest SPY --here
+        barlake sandbox --data ~/bars --port 8100
     """
     arguments = ["--port", str(port), "--seed", str(seed)]
     if data is not None:
         arguments += ["--data", str(data)]
     remark(
-        f"Point Barlake at it with ALPACA_API_BASE_URL=http://127.0.0.1:{port}; Ctrl-C stops it."
+        "Point Barlake at it, in another terminal, with any key: "
+        f"export ALPACA_API_BASE_URL=http://127.0.0.1:{port} "
+        "ALPACA_API_KEY_ID=any ALPACA_API_SECRET_KEY=any"
     )
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *arguments])  # noqa: S606

@@ -1,0 +1,34 @@
+"""Earlier values beside the current ones, counted in bars, across sessions."""
+
+import polars as pl
+
+from feature_service.registry import feature
+
+_LAGS = [{"bars": bars} for bars in (1, 2, 3, 5, 10)]
+
+
+@feature(
+    "close_lag_{bars}",
+    group="lags",
+    unit="USD per share",
+    source="close, bars ago",
+    each=_LAGS,
+    warm_up=lambda bars: bars,
+)
+def close_lag(bars: int) -> pl.Expr:
+    """The close a count of bars ago."""
+    return pl.col("close").shift(bars)
+
+
+@feature(
+    "return_lag_{bars}",
+    group="lags",
+    unit="share of the earlier close",
+    source="return_1, bars ago",
+    each=_LAGS,
+    warm_up=lambda bars: bars + 1,
+    parents=["return_1"],
+)
+def return_lag(bars: int) -> pl.Expr:
+    """The one-bar return a count of bars ago."""
+    return pl.col("return_1").shift(bars)

@@ -1,0 +1,32 @@
+"""Where the price has been lately."""
+
+import polars as pl
+
+from feature_service.registry import feature
+from feature_service.windows import rolling_mean, seeded_ewm
+
+
+@feature(
+    "sma_{bars}",
+    group="trend",
+    unit="USD per share",
+    source="TA-Lib SMA",
+    each=[{"bars": bars} for bars in (5, 20, 50, 200)],
+    warm_up=lambda bars: bars - 1,
+)
+def sma(bars: int) -> pl.Expr:
+    """Mean close of the newest bars, the current one among them."""
+    return rolling_mean("close", bars)
+
+
+@feature(
+    "ema_{bars}",
+    group="trend",
+    unit="USD per share",
+    source="TA-Lib EMA, seeded with the mean of the first closes",
+    each=[{"bars": bars} for bars in (12, 26)],
+    warm_up=lambda bars: bars - 1,
+)
+def ema(bars: int) -> pl.Expr:
+    """Exponential mean of the close with weight 2 / (bars + 1)."""
+    return seeded_ewm(pl.col("close"), first=0, width=bars, alpha=2 / (bars + 1))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 import lake
+from agents import broker
 from app.api.joining import Joining
 from lake.home import Home
 from lake.journal import Job, Journal
@@ -65,23 +66,26 @@ class House:
         Raises:
             BrokerMissingError: No broker answers.
         """
-        self.joining.wait(_PATIENCE)
-        if self._send is None:
-            from agents.tasks import send
+        if self._send is not None:
+            self._send(job)
+            return
+        from agents.tasks import send
 
-            self._send = send
-        self._send(job)
+        send(job)
 
-    def check_broker(self) -> None:
-        """Return if a broker answers.
+    def require_broker(self, patience: float = _PATIENCE) -> None:
+        """Return if work can be queued, so that nothing is half queued when it cannot.
+
+        Args:
+            patience: Seconds to wait for an embedded broker that is just starting.
 
         Raises:
-            BrokerMissingError: None does.
+            BrokerMissingError: No broker answers.
         """
-        self.joining.wait(0.0)
-        from agents.tasks import check_broker
-
-        check_broker()
+        if self._send is not None:
+            return
+        self.joining.wait(patience)
+        broker.require(broker.broker_url(self.settings))
 
     def close(self) -> None:
         """Let go of the lake and the journal."""

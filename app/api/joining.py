@@ -4,6 +4,7 @@ from threading import Event, Thread
 
 import structlog
 
+from agents.broker import broker_url, shown_url
 from lake.errors import BrokerMissingError
 from lake.settings import Settings
 
@@ -42,7 +43,7 @@ class Joining:
         if self._thread is None:
             return
         if not self._joined.wait(seconds) or self.failure is not None:
-            raise BrokerMissingError(str(self._settings.home))
+            raise BrokerMissingError(shown_url(broker_url(self._settings)))
 
     def leave(self) -> None:
         """Leave, and wait a while for what the last one to leave stops."""
@@ -59,8 +60,7 @@ class Joining:
                 self._leave.wait()
         except Exception as error:  # noqa: BLE001 - a door: reading goes on without a broker
             self.failure = error
-            structlog.get_logger().error(
-                f"The embedded broker did not start: {error}", stage="join", exc_info=True
-            )
+            said = "The embedded broker did not start; reading works, queueing does not"
+            structlog.get_logger().error(said, stage="join", exc_info=error)
         finally:
             self._joined.set()

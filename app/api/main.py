@@ -3,6 +3,7 @@
 ``app`` is made when a server asks for it, so that importing this module does nothing.
 """
 
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from app.api.routes import ROUTERS
 from app.api.security import authenticators
 from lake.errors import SettingsError
 from lake.journal import Job
+from lake.logs import configure_logs
 from lake.settings import Settings, load_settings
 
 _MAX_BODY = 1 << 20  # bytes
@@ -68,11 +70,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _begin(house: House, *, joins: bool) -> None:
-    from lake.logs import configure_logs
-
-    configure_logs("api", home=house.settings.home, journal=house.journal)
+    settings = house.settings
+    secrets = (settings.alpaca_key.get_secret_value(), settings.alpaca_secret.get_secret_value())
+    configure_logs("api", home=settings.home, journal=house.journal, secrets=secrets)
+    _adopt_uvicorn()
     if joins:
         house.joining.start()
+
+
+def _adopt_uvicorn() -> None:
+    """Let the server speak in our JSON lines; for its line a request we have a better one."""
+    for name, adopted in (("uvicorn", True), ("uvicorn.access", False)):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = adopted
 
 
 def _app_of_settings() -> FastAPI:

@@ -28,13 +28,17 @@ class BarsQuery(Range):
         description="Width of a bar; wider ones never cross two sessions",
         json_schema_extra={"enum": list(TIMEFRAMES)},
     )
-    adjust: Literal["raw", "split"] = Field(default="raw", description="Prices as traded, or over splits")
+    adjust: Literal["raw", "split"] = Field(
+        default="raw", description="Prices as traded, or over splits"
+    )
     limit: int = Field(
         DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="The newest so many bars of the range"
     )
     regular_only: bool = Field(default=False, description="Only regular trading hours")
     source: str | None = Field(
-        default=None, description="Provider and feed; by default the one shown", examples=["alpaca:iex"]
+        default=None,
+        description="Provider and feed; by default the one shown",
+        examples=["alpaca:iex"],
     )
     columns: str | None = Field(
         default=None, description="Only these columns, with commas", examples=["timestamp,close"]

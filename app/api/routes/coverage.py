@@ -19,7 +19,9 @@ router = APIRouter(tags=["bars"])
 class CoverageQuery(Range):
     """Where to look for gaps; by default everywhere between the first and the last fetch."""
 
-    source: str | None = Field(default=None, description="Provider and feed; by default the one shown")
+    source: str | None = Field(
+        default=None, description="Provider and feed; by default the one shown"
+    )
 
 
 class Interval(BaseModel):

@@ -22,18 +22,24 @@ class SetQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     set: str = Field(default="core", description="Name of the feature set", max_length=64)
-    source: str | None = Field(default=None, description="Provider and feed; by default the one shown")
+    source: str | None = Field(
+        default=None, description="Provider and feed; by default the one shown"
+    )
 
 
 class FeaturesQuery(Range):
     """Which features of a symbol, and when."""
 
     set: str = Field(default="core", description="Name of the feature set", max_length=64)
-    source: str | None = Field(default=None, description="Provider and feed; by default the one shown")
+    source: str | None = Field(
+        default=None, description="Provider and feed; by default the one shown"
+    )
     columns: str | None = Field(
         default=None, description="Only these features, with commas", examples=["sma_20,rsi_14"]
     )
-    limit: int = Field(default=100, ge=1, le=50_000, description="The newest so many rows of the range")
+    limit: int = Field(
+        default=100, ge=1, le=50_000, description="The newest so many rows of the range"
+    )
 
 
 class FeaturesAnswer(BaseModel):
@@ -93,6 +99,7 @@ def post_rebuild(
         source = house.lake.source_of(wanted, query.source)
     except LakeMissingError:
         raise BarsMissingError(wanted) from None
+    house.require_broker()
     job, made = house.journal.queue("features", source, wanted, None, None, {"set": query.set})
     if made:
         house.send(job)

@@ -59,7 +59,7 @@ def _broker(house: House) -> Part:
     if house.joining.pending:
         return Part(state="starting", message="The embedded broker is starting.")
     try:
-        house.check_broker()
+        house.require_broker(0.0)
     except LakeError:
         return Part(
             state="missing",

@@ -37,6 +37,7 @@ def post_ingest(
     """
     wanted = ticker(symbol)
     start, end = _one_range(query, body or Range())
+    house.require_broker()
     job, _ = queue_ingest(
         house.journal,
         house.settings,

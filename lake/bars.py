@@ -117,8 +117,8 @@ def check_bars(bars: pl.DataFrame) -> _Checked:
         raise BadBarsError(f"The bars have no column {missing}") from error
     except pl.exceptions.PolarsError as error:
         raise BadBarsError(f"The bars do not fit the schema ({error})") from error
-    if frame.select(pl.any_horizontal(pl.col(_KEY).is_null().any())).item():
-        raise BadBarsError("A bar has no symbol or no timestamp")
+    if frame["symbol"].null_count():
+        raise BadBarsError("A bar has no symbol")
     rule = pl.coalesce(
         pl.when(~keeps.fill_null(value=False)).then(pl.lit(name))
         for name, keeps in BAR_RULES.items()

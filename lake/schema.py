@@ -40,6 +40,7 @@ BAR_SCHEMA = pl.Schema(
 #: A bar that breaks one of these is impossible: it goes to ``quarantine`` with the rule's name.
 #: Each rule is true for a good bar; null (a value is absent) breaks it.
 BAR_RULES: dict[str, pl.Expr] = {
+    "the timestamp can be read": pl.col("timestamp").is_not_null(),
     "prices are finite": pl.all_horizontal(pl.col("open", "high", "low", "close").is_finite()),
     "prices are positive": pl.min_horizontal("open", "high", "low", "close") > 0,
     "low is not above high": pl.col("low") <= pl.col("high"),

@@ -1,0 +1,109 @@
+"""The historical backfill: ask for what the ledger lacks, check, commit page by page."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from agents.pages import answered
+from agents.sources import Source, UnknownSymbolError
+from lake import BarsMissingError, Commit, Fetched, Lake, sessions
+from lake.coverage import Interval, subtract
+
+#: Called after each commit: sessions done, sessions in all, what is going on.
+Tell = Callable[[int, int, str], None]
+Log = Callable[..., None]
+
+_ACTIONS_AHEAD = timedelta(days=30)
+
+
+def missing(
+    lake: Lake, source: Source, symbol: str, span: tuple[date, date], now: datetime
+) -> list[Interval]:
+    """What the ledger lacks of some sessions, up to what the source can answer now (UTC)."""
+    start, end = sessions.midnight(span[0]), sessions.midnight(span[1] + timedelta(days=1))
+    end = min(end, source.edge(now))
+    if end <= start:
+        return []
+    return subtract((start, end), lake.covered(symbol, source.name))
+
+
+def run(
+    lake: Lake,
+    source: Source,
+    symbol: str,
+    span: tuple[date, date],
+    *,
+    now: datetime,
+    tell: Tell = lambda *_: None,
+    log: Log = lambda **_: None,
+    job_id: str | None = None,
+) -> dict[str, Any]:
+    """Bring a symbol's 1-minute bars of some sessions into the lake.
+
+    Harmless to repeat, to deliver twice and to kill: each page commits with the interval it
+    answers, and a later run asks only for what is missing then.
+
+    Args:
+        span: New York session dates, both included.
+        now: The time (aware), for what a provider may be asked yet.
+        tell: Told of progress in sessions after each commit.
+        log: Takes one structured line (``stage=…``).
+        job_id: Kept with quarantined bars.
+
+    Returns:
+        Counts of bars (``new corrected withdrawn unchanged quarantined``), ``pages``, and
+        ``actions`` (new or changed corporate actions).
+
+    Raises:
+        UnknownSymbolError: The provider has no such symbol.
+        RefusedError, TransientError: As the source's; what was committed stays.
+    """
+    parts = missing(lake, source, symbol, span, now)
+    count = dict.fromkeys(
+        ("new", "corrected", "withdrawn", "unchanged", "quarantined", "pages", "actions"), 0
+    )
+    if not parts:
+        tell(1, 1, "nothing is missing")
+        return count
+    if not _is_known(lake, symbol, source.name) and source.knows(symbol) is False:
+        raise UnknownSymbolError(symbol, source.name)
+    count["actions"] = _bring_actions(lake, source, symbol, (span[0], sessions.today(now)))
+    days = [
+        sessions.schedule(sessions.today(start), sessions.today(end)).height for start, end in parts
+    ]
+    done = 0
+    for (start, end), length in zip(parts, days, strict=True):
+        for part in answered(source.pages([symbol], start, end), [symbol], start, end):
+            commit = lake.commit_bars(Fetched(source.name, part.bars, part.covered, job_id))
+            _add(count, commit)
+            reached = max((piece.end for piece in part.covered), default=start)
+            share = (reached - start) / (end - start)
+            tell(
+                done + round(length * share), sum(days), f"{symbol} up to {sessions.today(reached)}"
+            )
+            log(stage="commit", symbol=symbol, bars=part.bars.height, **asdict(commit))
+        done += length
+    tell(done, done, f"{count['new']} new bars")
+    return count
+
+
+def _add(count: dict[str, Any], commit: Commit) -> None:
+    count["pages"] += 1
+    for name in ("new", "corrected", "withdrawn", "unchanged", "quarantined"):
+        count[name] += getattr(commit, name)
+
+
+def _is_known(lake: Lake, symbol: str, source: str) -> bool:
+    try:
+        lake.source_of(symbol, source)
+    except BarsMissingError:
+        return False
+    return True
+
+
+def _bring_actions(lake: Lake, source: Source, symbol: str, span: tuple[date, date]) -> int:
+    """Splits and dividends since the first session asked for: they adjust every bar before them."""
+    return lake.commit_actions(
+        source.name, source.actions([symbol], span[0], span[1] + _ACTIONS_AHEAD)
+    )

@@ -1,0 +1,83 @@
+"""Which part of a request a page has answered. Pure.
+
+A page covers its earlier symbols and its last symbol up to its last bar, if it is sorted and
+continues the page before. From the first page that is not, everything waits for the end of the
+data: nothing may be called fetched on the word of pages that repeat, jump or come shuffled.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from agents.sources import Page
+from lake import Covered
+
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Bars to commit together, with what they complete."""
+
+    bars: pl.DataFrame
+    covered: tuple[Covered, ...]
+
+
+def answered(
+    pages: Iterable[Page], symbols: Sequence[str], start: datetime, end: datetime
+) -> Iterator[Answered]:
+    """Cut a stream of pages into parts that can be committed one after another.
+
+    Args:
+        pages: All pages of one request for ``symbols`` from ``start`` (inside) to ``end`` (outside).
+
+    Yields:
+        One part a page while pages come in order; the rest as one part when they do not. Together
+        the parts cover the request exactly once, or less if the pages end before the last one.
+    """
+    open_from = dict.fromkeys(sorted(symbols), start)
+    waiting: list[pl.DataFrame] = []
+    for page in pages:
+        waiting.append(page.bars)
+        orderly = len(waiting) == 1 and _continues(page.bars, open_from)
+        if page.last:
+            yield Answered(pl.concat(waiting), _all(open_from, end))
+            return
+        if orderly and not page.bars.is_empty():
+            yield Answered(page.bars, _close(open_from, page.bars, end))
+            waiting.clear()
+        elif orderly:
+            waiting.clear()
+
+
+def _continues(bars: pl.DataFrame, open_from: dict[str, datetime]) -> bool:
+    """Whether the bars are sorted, of symbols still open, and not before what is answered already."""
+    keys = bars.select("symbol", "timestamp")
+    if keys.select(pl.any_horizontal(pl.all().is_null().any())).item():
+        return False
+    if not keys.equals(keys.sort("symbol", "timestamp")):
+        return False
+    firsts = keys.group_by("symbol").agg(pl.col("timestamp").min())
+    return all(
+        symbol in open_from and first >= open_from[symbol] for symbol, first in firsts.iter_rows()
+    )
+
+
+def _close(
+    open_from: dict[str, datetime], bars: pl.DataFrame, end: datetime
+) -> tuple[Covered, ...]:
+    """Take out of ``open_from`` what an orderly page answered, and return it."""
+    newest_symbol, newest = bars.select("symbol", "timestamp").row(-1)
+    done = [Covered(name, since, end) for name, since in open_from.items() if name < newest_symbol]
+    for part in done:
+        del open_from[part.symbol]
+    reached = min(newest + _MINUTE, end)
+    done.append(Covered(newest_symbol, open_from[newest_symbol], reached))
+    open_from[newest_symbol] = reached
+    return tuple(part for part in done if part.start < part.end)
+
+
+def _all(open_from: dict[str, datetime], end: datetime) -> tuple[Covered, ...]:
+    return tuple(Covered(name, since, end) for name, since in open_from.items() if since < end)

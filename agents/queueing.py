@@ -1,0 +1,126 @@
+"""From what a user asks for to a job in the journal and on the broker."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from lake.errors import InvalidError, RangeError, ReversedRangeError
+from lake.journal import Job, Journal
+from lake.schema import check_symbol
+from lake.sessions import NEW_YORK, schedule, today
+from lake.settings import Settings
+
+_FIRST_ALPACA = date(2016, 1, 1)
+_DAYS = {"d": 1, "w": 7}
+_YEARS = 12
+
+
+class KeysMissingError(InvalidError):
+    """No keys for the provider are set."""
+
+    def __str__(self) -> str:
+        return (
+            "No Alpaca keys are set. Put ALPACA_API_KEY_ID and ALPACA_API_SECRET_KEY into .env; "
+            "or try it without keys: `barlake sandbox` says how."
+        )
+
+
+def queue_ingest(
+    journal: Journal,
+    settings: Settings,
+    symbol: str,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    *,
+    now: datetime,
+    send: Callable[[Job], None],
+) -> tuple[Job, bool]:
+    """Queue the backfill of one symbol.
+
+    Args:
+        start: First New York session date; None for ``BARLAKE_HISTORY`` before today.
+        end: Last one, included; None for today.
+        send: Puts a job on the broker; called for new jobs only.
+
+    Returns:
+        The job, and whether it is new: what is queued or running already is not queued twice.
+
+    Raises:
+        SymbolError, RangeError, KeysMissingError: What cannot be. Nothing was queued.
+        BrokerMissingError: No broker answers.
+    """
+    ticker = check_symbol(symbol)
+    first, last = span(settings.history, start, end, now=now)
+    require_keys(settings)
+    job, new = journal.queue("ingest", settings.source, ticker, first, last, {})
+    if new:
+        send(job)
+    return job, new
+
+
+def require_keys(settings: Settings) -> None:
+    """Refuse to begin what no provider would answer.
+
+    Raises:
+        KeysMissingError: Key or secret is empty.
+    """
+    if not (settings.alpaca_key.get_secret_value() and settings.alpaca_secret.get_secret_value()):
+        raise KeysMissingError
+
+
+def span(
+    history: str, start: date | str | None, end: date | str | None, *, now: datetime
+) -> tuple[date, date]:
+    """The session dates an ingest is about, both included.
+
+    Raises:
+        RangeError: Not dates, reversed, in the future, or without any session between them.
+    """
+    newest = today(now)
+    last = _date(end) or newest
+    first = _date(start) or max(back(history, newest), _FIRST_ALPACA)
+    if start is None and last < first:
+        first = back(history, last)
+    for day in (first, last):
+        if day > newest:
+            raise RangeError(
+                f"{day} is in the future (today is {newest} in New York). Give an earlier date."
+            )
+    if last < first:
+        raise ReversedRangeError(first, last)
+    if schedule(first, last).is_empty():
+        raise RangeError(f"There is no session from {first} to {last}: the exchange was closed.")
+    return first, last
+
+
+def back(history: str, day: date) -> date:
+    """The day this much history before another one.
+
+    >>> back("2y", date(2024, 2, 29)), back("3m", date(2024, 1, 31)), back("10d", date(2024, 1, 31))
+    (datetime.date(2022, 2, 28), datetime.date(2023, 10, 31), datetime.date(2024, 1, 21))
+    """
+    count, unit = int(history[:-1]), history[-1]
+    if unit in _DAYS:
+        return day - timedelta(days=count * _DAYS[unit])
+    months = day.year * _YEARS + day.month - 1 - count * (_YEARS if unit == "y" else 1)
+    year, month = divmod(months, _YEARS)
+    return _last_valid(max(year, 1), month + 1, day.day)
+
+
+def _last_valid(year: int, month: int, day: int) -> date:
+    while True:
+        try:
+            return date(year, month, day)
+        except ValueError:
+            day -= 1
+
+
+def _date(value: date | str | None) -> date | None:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            problem = f"{value[:40]!r} is not a date. Write it like 2024-05-01."
+            raise RangeError(problem) from None
+    if isinstance(value, datetime):
+        return value.astimezone(NEW_YORK).date()
+    return value

@@ -1,0 +1,90 @@
+"""Where bars come from. A source is one file here behind this small protocol."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import polars as pl
+
+from lake.errors import RefusedError, TransientError
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of a provider.
+
+    Attributes:
+        bars: As ``lake.BAR_SCHEMA``, in the provider's order, good or not.
+        last: Nothing follows: with this page the whole request is answered.
+    """
+
+    bars: pl.DataFrame
+    last: bool
+
+
+class Source(Protocol):
+    """A provider of bars, with one feed."""
+
+    @property
+    def name(self) -> str:
+        """Provider and feed, like ``alpaca:iex``."""
+
+    def edge(self, now: datetime) -> datetime:
+        """The moment up to which bars are final and may be asked for, on a whole minute (UTC)."""
+
+    def knows(self, symbol: str) -> bool | None:
+        """Whether the provider has such a symbol; None where it does not say."""
+
+    def pages(self, symbols: Sequence[str], start: datetime, end: datetime) -> Iterator[Page]:
+        """Raw 1-minute bars that open in a range (UTC, end outside), page by page.
+
+        Raises:
+            RefusedError: The provider will not answer; asking again does not help.
+            TransientError: It could not answer in spite of several attempts.
+        """
+
+    def actions(self, symbols: Sequence[str], start: date, end: date) -> pl.DataFrame:
+        """Corporate actions processed in a range of dates, both included, as ``ACTION_SCHEMA``."""
+
+
+class ProviderRefusedError(RefusedError):
+    """A provider said no for good."""
+
+    def __init__(self, source: str, status: int, said: str, advice: str) -> None:
+        super().__init__(source, status, said, advice)
+        self.source, self.status, self.said, self.advice = source, status, said, advice
+
+    def __str__(self) -> str:
+        return f"{self.source} refused the request ({self.status}: {self.said}). {self.advice}"
+
+
+class ProviderBusyError(TransientError):
+    """A provider did not answer as it should; it may next time.
+
+    Attributes:
+        wait: Seconds to wait before the next attempt; None where the provider did not say.
+    """
+
+    def __init__(self, source: str, problem: str, wait: float | None = None) -> None:
+        super().__init__(source, problem, wait)
+        self.source, self.problem, self.wait = source, problem, wait
+
+    def __str__(self) -> str:
+        return f"{self.source} did not answer ({self.problem}). What was fetched is stored; ask again later."
+
+
+class UnknownSymbolError(RefusedError):
+    """A symbol the provider does not have."""
+
+    def __init__(self, symbol: str, source: str) -> None:
+        super().__init__(symbol, source)
+        self.symbol, self.source = symbol, source
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source} has no symbol {self.symbol}. Check the spelling; nothing was fetched."
+        )
+
+
+Log = Callable[..., None]

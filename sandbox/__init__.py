@@ -1,0 +1,10 @@
+"""An Alpaca-compatible server over a folder of bars, or over bars it generates itself.
+
+``python -m sandbox`` runs it, :func:`sandbox.serve.running` runs one beside a program, and
+:func:`sandbox.server.create_app` is the application. It needs no keys and no network, and imports
+none of the other rooms: to them it is a host like Alpaca's.
+
+What it does where Alpaca's behaviour is not documented: a bare date is a day of New York, included
+whole as an end; multi-hour bars are counted from midnight in New York; reverse order (``sort=desc``)
+reverses time, not symbols; ``asof`` is checked and changes nothing, as nothing was renamed.
+"""

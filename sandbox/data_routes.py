@@ -1,0 +1,121 @@
+"""Market data: bars, the latest bars, corporate actions."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.action_pages import actions_query, read_actions_page
+from sandbox.errors import BadRequestError
+from sandbox.pages import Page, read_page
+from sandbox.queries import (
+    LATEST_FEEDS,
+    Parameters,
+    bars_query,
+    check_currency,
+    choose,
+    recent_sip,
+    symbol_list,
+)
+from sandbox.store import BarStore
+
+JSON = "application/json"
+
+
+class DataRoutes:
+    """The market data host.
+
+    Args:
+        store: What is served.
+        free_plan: Whether the last 15 minutes of SIP are refused.
+    """
+
+    def __init__(self, store: BarStore, *, free_plan: bool) -> None:
+        self._store, self._free_plan = store, free_plan
+
+    def routes(self) -> list[Route]:
+        """The routes of this host."""
+        return [
+            Route("/v2/stocks/bars", self.bars),
+            Route("/v2/stocks/bars/latest", self.latest),
+            Route("/v2/stocks/{symbol}/bars", self.bars_of_one),
+            Route("/v2/stocks/{symbol}/bars/latest", self.latest_of_one),
+            Route("/v1/corporate-actions", self.corporate_actions),
+        ]
+
+    async def bars(self, request: Request) -> Response:
+        """Bars of some symbols, by symbol and then by time."""
+        page = self._page(request.query_params.get("symbols", ""), request.query_params)
+        groups = [_named(symbol, page.text(symbol)) for symbol in page.bars]
+        return _reply(b'"bars":{%b}' % b",".join(groups), _next(page), _currency(request))
+
+    async def bars_of_one(self, request: Request) -> Response:
+        """Bars of one symbol; ``bars`` is null if there are none."""
+        symbol = _one_symbol(request)
+        page = self._page(symbol, request.query_params)
+        rows = page.text(symbol) if symbol in page.bars else b"null"
+        return _reply(
+            b'"bars":%b' % rows,
+            _named("symbol", orjson.dumps(symbol)),
+            _next(page),
+            _currency(request),
+        )
+
+    async def latest(self, request: Request) -> Response:
+        """The newest minute bar of each symbol that has one."""
+        symbols = symbol_list(request.query_params.get("symbols", ""))
+        found = self._latest(symbols, request.query_params)
+        groups = [_named(symbol, text) for symbol, text in found.items()]
+        return _reply(b'"bars":{%b}' % b",".join(groups), _currency(request))
+
+    async def latest_of_one(self, request: Request) -> Response:
+        """The newest minute bar of a symbol, null if there is none."""
+        symbol = _one_symbol(request)
+        found = self._latest((symbol,), request.query_params)
+        bar = b'"bar":%b' % found.get(symbol, b"null")
+        return _reply(bar, _named("symbol", orjson.dumps(symbol)), _currency(request))
+
+    async def corporate_actions(self, request: Request) -> Response:
+        """Splits and dividends by the day they were booked."""
+        query = actions_query(request.query_params, self._store.clock())
+        return Response(orjson.dumps(read_actions_page(self._store.market, query)), media_type=JSON)
+
+    def _page(self, symbols: str, parameters: Parameters) -> Page:
+        now = self._store.clock()
+        query = bars_query(symbols, parameters, now, free_plan=self._free_plan)
+        return read_page(self._store, query)
+
+    def _latest(self, symbols: tuple[str, ...], parameters: Parameters) -> dict[str, bytes]:
+        default = "iex" if self._free_plan else "sip"
+        feed = choose(parameters, "feed", default, LATEST_FEEDS)
+        check_currency(parameters)
+        if feed == "sip" and self._free_plan:
+            raise recent_sip()
+        found = {symbol: self._store.latest(symbol, feed) for symbol in symbols}
+        return {symbol: text for symbol, text in found.items() if text is not None}
+
+
+def _one_symbol(request: Request) -> str:
+    symbols = symbol_list(request.path_params["symbol"])
+    if len(symbols) != 1:
+        raise BadRequestError(f"invalid symbol: {request.path_params['symbol'][:40]}")
+    return symbols[0]
+
+
+def _named(name: str, text: bytes) -> bytes:
+    return b'"%b":%b' % (name.encode(), text)
+
+
+def _next(page: Page) -> bytes:
+    return _named("next_page_token", orjson.dumps(page.token))
+
+
+def _currency(request: Request) -> bytes:
+    """Alpaca names the currency only if it was asked for."""
+    currency = request.query_params.get("currency")
+    return _named("currency", orjson.dumps(currency)) if currency else b""
+
+
+def _reply(*members: bytes) -> Response:
+    text = b",".join(member for member in members if member)
+    return Response(b"{%b}" % text, media_type=JSON)

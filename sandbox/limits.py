@@ -1,0 +1,49 @@
+"""The rate limit: so many requests in each minute of the clock, counted per account."""
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sandbox.config import Clock
+
+WINDOW = 60
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What is left of a minute after a request."""
+
+    limit: int
+    remaining: int
+    reset: int  # seconds since 1970, when the next minute begins
+    allowed: bool
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The three headers of every 200, 400 and 429."""
+        facts = {"limit": self.limit, "remaining": self.remaining, "reset": self.reset}
+        return [(f"x-ratelimit-{k}".encode(), str(v).encode()) for k, v in facts.items()]
+
+
+class RateLimit:
+    """A fixed window of one minute.
+
+    Args:
+        limit: Requests a minute of one account.
+        clock: The real time, also where the market's stands still.
+    """
+
+    def __init__(self, limit: int, clock: Clock = time.time) -> None:
+        self._limit, self._clock = limit, clock
+        self._window = 0
+        self._used: defaultdict[str, int] = defaultdict(int)
+
+    def take(self, account: str) -> Quota:
+        """Count a request; one that is refused costs nothing."""
+        window = int(self._clock()) // WINDOW
+        if window != self._window:
+            self._window = window
+            self._used.clear()
+        allowed = self._used[account] < self._limit
+        self._used[account] += allowed
+        remaining = self._limit - self._used[account]
+        return Quota(self._limit, remaining, (window + 1) * WINDOW, allowed)

@@ -1,0 +1,92 @@
+"""What the sandbox serves: a folder's bars or generated ones look the same from here on."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Generic, Literal, Protocol, TypeVar
+
+from sandbox.bars import Bars
+from sandbox.calendar import Int64s
+
+
+@dataclass(frozen=True)
+class Action:
+    """A corporate action.
+
+    Args:
+        symbol: Whose.
+        kind: What.
+        ex_date: The first day that trades without it.
+        process_date: The day Alpaca books it, on which requests filter.
+        value: New shares per old for a split, USD per share for a dividend.
+    """
+
+    symbol: str
+    kind: Literal["split", "cash_dividend"]
+    ex_date: date
+    process_date: date
+    value: float
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What ``/v2/assets`` says of a symbol."""
+
+    symbol: str
+    name: str
+    exchange: str
+
+
+class Market(Protocol):
+    """Raw minute bars by symbol, feed and New York day; the future included."""
+
+    @property
+    def listings(self) -> tuple[Listing, ...]:
+        """All symbols, sorted."""
+        ...
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All corporate actions, in order of ``process_date``."""
+        ...
+
+    def days(self, symbol: str) -> Int64s:
+        """The days that may have bars, in order; none for an unknown symbol."""
+        ...
+
+    def minutes(self, symbol: str, feed: str, day: int) -> Bars:
+        """The bars of one of these days."""
+        ...
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class ByteCache(Generic[K, V]):
+    """The values used last, up to a number of bytes.
+
+    Args:
+        capacity: Bytes to hold at most; the newest value stays even if it is larger.
+        size: Bytes of a value.
+    """
+
+    def __init__(self, capacity: int, size: Callable[[V], int]) -> None:
+        self._capacity, self._size = capacity, size
+        self._held: OrderedDict[K, V] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: K) -> V | None:
+        """The value, None if it is not held."""
+        value = self._held.get(key)
+        if value is not None:
+            self._held.move_to_end(key)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Hold a value that is not held yet; the ones used longest ago give way."""
+        self._held[key] = value
+        self._bytes += self._size(value)
+        while self._bytes > self._capacity and len(self._held) > 1:
+            self._bytes -= self._size(self._held.popitem(last=False)[1])

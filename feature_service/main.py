@@ -1,0 +1,128 @@
+"""``python -m feature_service.main [SYMBOL…]``: build features; all symbols without one.
+
+``SOURCE_DUCKDB_PATH`` is a lake's home or a plain DuckDB file with a table of bars (``bars``,
+``bars_1m`` or the only one that has their columns; prices are taken as they are there).
+``DEST_DUCKDB_PATH`` is a plain DuckDB file that receives the table ``features`` and its metadata,
+``DEST_PARQUET_DIR`` a folder that receives ``SYMBOL.parquet``. Unset, all three are the lake: it
+also keeps what is built from its own bars when a destination is set, and it receives features of
+a plain file, as source ``file:NAME``, when none is.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+import lake
+from feature_service import build, catalog, files
+from feature_service.build import NoBarsInHoursError, compute_set
+from feature_service.catalog import FeatureSet
+from feature_service.door import answer, complain, say
+from lake.errors import LakeError, MissingError, SettingsError
+from lake.features import read_features
+from lake.schema import check_symbol
+from lake.settings import Settings, load_settings
+
+Work = Callable[[str], str]
+
+
+class NothingToBuildError(MissingError):
+    """A lake without bars."""
+
+    def __init__(self, home: Path | str) -> None:
+        super().__init__(str(home))
+        self.home = str(home)
+
+    def __str__(self) -> str:
+        return f"The lake in {self.home} has no bars yet. Fetch some with `barlake ingest SPY`."
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Parse, build each symbol, print a line each; 0, or 2 if something asked for cannot be."""
+    parser = argparse.ArgumentParser(
+        prog="python -m feature_service.main", description="Build wide features."
+    )
+    parser.add_argument("symbols", nargs="*", metavar="SYMBOL", help="all symbols without one")
+    parser.add_argument("--set", default="core", dest="set_name", help="feature set (core)")
+    options = parser.parse_args(arguments)
+    return answer(lambda: _build_all(load_settings(), options.symbols, options.set_name))
+
+
+def _build_all(settings: Settings, symbols: Sequence[str], set_name: str) -> int:
+    wanted = catalog.feature_set(set_name)
+    source = settings.source_duckdb_path or settings.home
+    if settings.source_duckdb_path is None or source.is_dir():
+        with lake.open(source) as opened:
+            chosen = [*symbols] or _symbols_of(opened)
+            return _each(chosen, _from_lake(opened, settings, wanted))
+    return _each([*symbols] or files.symbols(source), _from_file(source, settings, wanted))
+
+
+def _each(symbols: Sequence[str], work: Work) -> int:
+    """Build one symbol after another; one that cannot be built does not keep the others waiting."""
+    worst = 0
+    for symbol in symbols:
+        try:
+            say(work(check_symbol(symbol)))
+        except LakeError as error:
+            worst = complain(error)
+        except OSError as error:
+            where = error.filename or "the destination"
+            reason = error.strerror or type(error).__name__
+            worst = complain(SettingsError(f"{symbol}: {where} cannot be written ({reason})."))
+    return worst
+
+
+def _symbols_of(opened: lake.Lake) -> list[str]:
+    found = opened.symbols()["symbol"].unique().sort().to_list()
+    if not found:
+        raise NothingToBuildError(opened.home)
+    return found
+
+
+def _from_lake(opened: lake.Lake, settings: Settings, wanted: FeatureSet) -> Work:
+    def work(symbol: str) -> str:
+        built = build.build(opened, symbol, wanted.name)
+        told = f"{built.rows:,} rows x {built.columns} columns"
+        state = f"built in {built.seconds:.2f} s" if built.fresh else "nothing new"
+        features = read_features(opened, symbol, wanted.name, set_version=wanted.version)
+        places = _put(settings, symbol, features.drop("symbol"), wanted)
+        return f"{symbol} {wanted.name}: {told}, {state}; in {', '.join(['the lake', *places])}"
+
+    return work
+
+
+def _from_file(path: Path, settings: Settings, wanted: FeatureSet) -> Work:
+    destined = settings.dest_duckdb_path or settings.dest_parquet_dir
+
+    def work(symbol: str) -> str:
+        found = files.read_bars(path, symbol)
+        bars = found.bars.filter("is_regular") if wanted.hours == "regular" else found.bars
+        if bars.is_empty():
+            raise NoBarsInHoursError(symbol, found.bars.height, wanted.name)
+        features = compute_set(bars, wanted)
+        if destined is None:
+            places = [_keep(settings.home, path, symbol, features, wanted)]
+        else:
+            places = _put(settings, symbol, features, wanted)
+        odd = f", {found.left_out:,} impossible bars left out" if found.left_out else ""
+        told = f"{features.height:,} rows x {len(wanted.columns)} columns{odd}"
+        return f"{symbol} {wanted.name}: {told}; in {', '.join(places)}"
+
+    return work
+
+
+def _put(settings: Settings, symbol: str, features: pl.DataFrame, wanted: FeatureSet) -> list[str]:
+    places = []
+    if settings.dest_duckdb_path is not None:
+        files.write_duckdb(settings.dest_duckdb_path, symbol, features, wanted)
+        places.append(str(settings.dest_duckdb_path))
+    if settings.dest_parquet_dir is not None:
+        places.append(str(files.write_parquet(settings.dest_parquet_dir, symbol, features, wanted)))
+    return places
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,92 @@
+"""What an answer of pages covers: never more than it proves, all of it at the end."""
+
+from datetime import timedelta
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.pages import answered
+from agents.sources import Page
+from lake import BAR_SCHEMA
+from tests.market import OPEN, bar, frame
+
+END = OPEN + timedelta(minutes=60)
+SYMBOLS = ["AAA", "BBB", "CCC"]
+
+
+def paged(rows, size):
+    cuts = [rows[place : place + size] for place in range(0, len(rows), size)] or [[]]
+    return [Page(frame(*cut), last=number == len(cuts) - 1) for number, cut in enumerate(cuts)]
+
+
+def minutes(part):
+    return {
+        (piece.symbol, minute)
+        for piece in part.covered
+        for minute in range(60)
+        if piece.start <= OPEN + timedelta(minutes=minute) < piece.end
+    }
+
+
+def replay(parts):
+    """A lake in a dict: what is covered and not among the bars is withdrawn."""
+    held, covered = {}, set()
+    for part in parts:
+        rows = {(row["symbol"], row["timestamp"]): row["close"] for row in part.bars.to_dicts()}
+        for key in [key for key in held if (key[0], (key[1] - OPEN) // timedelta(minutes=1)) in minutes(part) and key not in rows]:
+            del held[key]
+        held |= rows
+        covered |= minutes(part)
+    return held, covered
+
+
+truth = st.sets(st.tuples(st.sampled_from(SYMBOLS), st.integers(0, 59)), max_size=40).map(sorted)
+
+
+@given(keys=truth, size=st.integers(1, 12))
+def test_orderly_pages_cover_everything_once_and_commit_one_by_one(keys, size):
+    rows = [bar(minute, symbol=symbol) for symbol, minute in keys]
+    pages = paged(rows, size)
+
+    parts = list(answered(pages, SYMBOLS, OPEN, END))
+
+    held, covered = replay(parts)
+    assert len(held) == len(rows)
+    assert covered == {(symbol, minute) for symbol in SYMBOLS for minute in range(60)}
+    assert sum(len(minutes(part)) for part in parts) == len(covered), "a minute was covered twice"
+    assert len(parts) == len(pages)
+
+
+@given(keys=truth, size=st.integers(1, 12), order=st.randoms(), twice=st.booleans())
+def test_pages_that_come_shuffled_or_twice_lose_nothing(keys, size, order, twice):
+    rows = [bar(minute, symbol=symbol) for symbol, minute in keys]
+    pages = [page.bars for page in paged(rows, size)]
+    pages += pages[:1] if twice else []
+    order.shuffle(pages)
+    shuffled = [Page(bars, last=number == len(pages) - 1) for number, bars in enumerate(pages)]
+
+    held, covered = replay(answered(shuffled, SYMBOLS, OPEN, END))
+
+    assert set(held) == {(row["symbol"], row["timestamp"]) for row in rows}
+    assert covered == {(symbol, minute) for symbol in SYMBOLS for minute in range(60)}
+
+
+@given(keys=truth, size=st.integers(1, 12), cut=st.integers(0, 10))
+def test_an_answer_that_breaks_off_covers_only_what_it_proved(keys, size, cut):
+    rows = [bar(minute, symbol=symbol) for symbol, minute in keys]
+    pages = [Page(page.bars, last=False) for page in paged(rows, size)][:cut]
+
+    held, covered = replay(answered(pages, SYMBOLS, OPEN, END))
+
+    known = {(row["symbol"], (row["timestamp"] - OPEN) // timedelta(minutes=1)) for row in rows}
+    stored = {(symbol, (at - OPEN) // timedelta(minutes=1)) for symbol, at in held}
+    assert known & covered == stored & covered, "a minute was called fetched whose bar never came"
+
+
+def test_an_empty_last_page_ends_the_data():
+    pages = [Page(frame(bar(3, symbol="AAA")), last=False), Page(pl.DataFrame(schema=BAR_SCHEMA), last=True)]
+
+    _, covered = replay(answered(pages, ["AAA"], OPEN, END))
+
+    assert covered == {("AAA", minute) for minute in range(60)}

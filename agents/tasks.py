@@ -1,0 +1,231 @@
+"""The Celery door: a job of the journal goes on the queue, and a worker takes it from there.
+
+``python -m celery -A agents.tasks worker`` and ``... beat`` run it. A message is only a nudge: the
+journal says what is to be done, who does it and how it ended. So a message may come twice, late or
+never: twice is harmless, and every worker that starts sends anew what the broker does not hold.
+"""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from celery import Celery, Task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.schedules import crontab
+from kombu.exceptions import OperationalError
+
+from agents import broker
+from agents.work import Outcome, perform
+from agents.worker import listen, workshop
+from lake.errors import BrokerMissingError, LakeError
+from lake.journal import Job, Journal
+from lake.settings import load_settings
+
+#: No task may run longer. It is told at the first limit and killed at the second.
+SOFT_LIMIT = timedelta(hours=4)
+HARD_LIMIT = SOFT_LIMIT + timedelta(minutes=5)
+
+#: After this long a broker gives an unanswered message to another worker: longer than any task.
+VISIBILITY = HARD_LIMIT + timedelta(hours=1)
+
+#: Attempts after the first when the world is busy, with 2, 4, 8 ... up to 60 seconds between.
+RETRIES = 8
+_LONGEST_PAUSE = 60
+
+#: A little longer than a lease lives: whoever holds the job has shown by then whether it lives.
+_HELD_PAUSE = 50
+
+#: 04:15 in New York in summer: before extended hours on most days, and long after the close.
+_NIGHTLY = crontab(hour="8", minute="15")
+
+
+class TooLongError(LakeError):
+    """A job ran into the time limit."""
+
+    def __str__(self) -> str:
+        hours = SOFT_LIMIT.total_seconds() / 3600
+        return f"It ran longer than {hours:g} hours. Ask for less at once, like fewer sessions."
+
+
+class JobFailedError(LakeError):
+    """A job failed; the journal and the logs have told it already."""
+
+    def __init__(self, job_id: str, text: str) -> None:
+        super().__init__(job_id, text)
+        self.job_id, self.text = job_id, text
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} failed: {self.text}"
+
+
+def _configuration() -> dict[str, Any]:
+    """Celery's settings, read when they are first needed: importing this module reads none."""
+    settings = load_settings()
+    url = broker.broker_url(settings)
+    seconds = int(VISIBILITY.total_seconds())
+    return {
+        "broker_url": url,
+        "result_backend": url,
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": _transport(seconds),
+        "result_backend_transport_options": {"visibility_timeout": seconds},
+        "visibility_timeout": seconds,
+        "result_expires": timedelta(days=1),
+        "task_default_queue": broker.QUEUE,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_track_started": True,
+        "task_soft_time_limit": SOFT_LIMIT.total_seconds(),
+        "task_time_limit": HARD_LIMIT.total_seconds(),
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_send_task_events": False,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "timezone": "UTC",
+        "beat_schedule": {"upkeep every night": {"task": "upkeep", "schedule": _NIGHTLY}},
+        "beat_schedule_filename": str(settings.home.resolve() / "run" / "beat-schedule"),
+    }
+
+
+def _transport(visibility: int) -> dict[str, Any]:
+    return {
+        "visibility_timeout": visibility,
+        "socket_connect_timeout": broker.PATIENCE,
+        "socket_keepalive": True,
+    }
+
+
+celery = Celery("barlake", set_as_current=True)
+celery.add_defaults(_configuration)
+
+
+def send(job: Job) -> None:
+    """Put a job on its queue.
+
+    Raises:
+        BrokerMissingError: No broker answered within two seconds. The job stays in the journal,
+            and the next worker that starts sends it.
+    """
+    _send(job.kind, job.id, broker.broker_url(load_settings()))
+
+
+def ping() -> bool:
+    """Whether the broker of the settings answers; waits two seconds at most."""
+    return broker.answers(broker.broker_url(load_settings()))
+
+
+def check_broker() -> None:
+    """Return if the broker of the settings answers.
+
+    Raises:
+        BrokerMissingError: It does not.
+    """
+    broker.require(broker.broker_url(load_settings()))
+
+
+def send_unfinished(journal: Journal) -> int:
+    """Send every unfinished job that no live worker holds and no message waits for.
+
+    Returns:
+        How many were sent.
+
+    Raises:
+        BrokerMissingError: No broker answers.
+    """
+    url = broker.broker_url(load_settings())
+    waiting = broker.waiting(url)
+    lost = [job for job in journal.orphans() if job.id not in waiting]
+    for job in lost:
+        _send(job.kind, job.id, url)
+    return len(lost)
+
+
+def _send(kind: str, job_id: str, url: str, *, countdown: float | None = None) -> None:
+    broker.require(url)
+    try:
+        with celery.connection_for_write(url) as connection:
+            celery.send_task(
+                kind,
+                args=[job_id],
+                task_id=job_id,
+                connection=connection,
+                countdown=countdown,
+                queue=broker.QUEUE,
+                retry=False,
+                ignore_result=True,  # the journal keeps it; a result would need a subscription
+            )
+    except (OperationalError, OSError) as error:
+        raise BrokerMissingError(broker.shown_url(url)) from error
+
+
+listen(send_again=send_unfinished)
+
+
+@celery.task(name="ingest", bind=True, throws=(LakeError,))
+def ingest(self: Task, job_id: str) -> dict[str, Any]:
+    """Queue door of :func:`agents.backfill.run`; safe to deliver twice."""
+    return _work(self, job_id)
+
+
+@celery.task(name="features", bind=True, throws=(LakeError,))
+def features(self: Task, job_id: str) -> dict[str, Any]:
+    """Queue door of :func:`agents.features.run`; safe to deliver twice."""
+    return _work(self, job_id)
+
+
+@celery.task(name="train", bind=True, throws=(LakeError,))
+def train(self: Task, job_id: str) -> dict[str, Any]:
+    """Queue door of :func:`training_service.training.train`; safe to deliver twice."""
+    return _work(self, job_id)
+
+
+@celery.task(name="simulate", bind=True, throws=(LakeError,))
+def simulate(self: Task, job_id: str) -> dict[str, Any]:
+    """Queue door of :func:`simulation_service.simulation.simulate`; safe to deliver twice."""
+    return _work(self, job_id)
+
+
+@celery.task(name="upkeep", bind=True, throws=(LakeError,))
+def upkeep(self: Task, job_id: str | None = None) -> dict[str, Any]:
+    """Queue door of :func:`agents.upkeep.run`; without a job (from the scheduler) it makes one.
+
+    What is queued or running already is not begun a second time.
+    """
+    if job_id is None:
+        job, new = workshop().journal.queue("upkeep", "", "")
+        if not new:
+            return {"job_id": job.id, "state": "held"}
+        job_id = job.id
+    return _work(self, job_id)
+
+
+def _work(task: Task, job_id: str) -> dict[str, Any]:
+    """Work on a job, and say to Celery what became of it."""
+    shop = workshop()
+    last = task.request.retries >= RETRIES
+    outcome = perform(shop.journal, job_id, _run, pulse=shop.pulse, last=last)
+    if outcome.state == "failed":
+        raise JobFailedError(job_id, outcome.text)
+    if outcome.state == "busy":
+        pause = min(2.0 ** (task.request.retries + 1), _LONGEST_PAUSE)
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts, guards nothing
+        raise task.retry(args=[job_id], countdown=pause * jitter, max_retries=None)
+    if outcome.state == "held":
+        _watch_over(task, outcome)
+    return {"job_id": job_id, "state": outcome.state}
+
+
+def _watch_over(task: Task, outcome: Outcome) -> None:
+    """Come back when the lease of whoever works on it must have been renewed."""
+    _send(task.name, outcome.job_id, broker.broker_url(load_settings()), countdown=_HELD_PAUSE)
+
+
+def _run(job: Job) -> dict[str, Any]:
+    try:
+        return workshop().run(job)
+    except SoftTimeLimitExceeded:
+        raise TooLongError from None

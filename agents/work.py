@@ -1,0 +1,105 @@
+"""One job from claim to end, whoever asks for it: a Celery task or a command in this process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agents.heartbeat import Pulse
+from lake.errors import LakeError, TransientError
+from lake.journal import Job, Journal, LeaseLostError
+from lake.logs import log_context, logger
+
+#: Does the work and returns plain JSON.
+Run = Callable[[Job], dict[str, Any]]
+
+_LONGEST_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one attempt at a job.
+
+    Attributes:
+        state: ``done`` or ``failed`` for good; ``held``: a live worker has it; ``busy``: the world
+            was not ready, and the job waits in the queue to be tried again.
+        text: Why it failed or must wait.
+    """
+
+    job_id: str
+    state: Literal["done", "failed", "held", "busy"]
+    text: str = ""
+
+
+def perform(
+    journal: Journal, job_id: str, run: Run, *, pulse: Pulse, last: bool = False
+) -> Outcome:
+    """Claim a job, run it under its log context and heartbeat, and note how it ended.
+
+    Safe to call twice for one job, from any process: only one works on it at a time, and what is
+    finished is left alone. A process that is told to stop puts the job back into the queue.
+
+    Args:
+        pulse: The heartbeat of this agent; its name is the worker's.
+        last: No attempt follows: a busy world fails the job.
+
+    Raises:
+        JobMissingError: There is no such job.
+        JournalBusyError: The journal cannot be used, so nothing was begun or noted.
+    """
+    job = journal.claim(job_id, pulse.agent)
+    if job is None:
+        found = journal.job(job_id)
+        ended: dict[str, Literal["done", "failed"]] = {"done": "done", "failed": "failed"}
+        return Outcome(job_id, ended.get(found.state, "held"), found.error or "")
+    context = {"job_id": job.id, "symbol": job.symbol or None, "trace_id": job.trace_id}
+    with log_context(**context, stage=job.kind):
+        pulse.work_on(job.id, job.symbol or None)
+        try:
+            return _run(journal, job, run, last=last)
+        finally:
+            pulse.work_on(None)
+
+
+def _run(journal: Journal, job: Job, run: Run, *, last: bool) -> Outcome:
+    log = logger()
+    log.info("began")
+    try:
+        result = run(job)
+        journal.finish(job.id, result)
+    except LeaseLostError as error:
+        log.warning("let go", reason=str(error))
+        return Outcome(job.id, "held", str(error))
+    except TransientError as error:
+        if not last:
+            journal.release(job.id, str(error))
+            log.warning("put back", reason=str(error))
+            return Outcome(job.id, "busy", str(error))
+        return _fail(journal, job, str(error))
+    except LakeError as error:
+        return _fail(journal, job, str(error))
+    except Exception as error:  # the door of all work: it is logged and noted
+        log.exception("broke")
+        return _fail(journal, job, _briefly(error))
+    except BaseException:  # this process is told to stop
+        journal.release(job.id, "its worker was stopped; it will be taken up again")
+        raise
+    log.info("done", **{name: value for name, value in result.items() if _is_plain(value)})
+    return Outcome(job.id, "done")
+
+
+def _fail(journal: Journal, job: Job, text: str) -> Outcome:
+    logger().error("failed", reason=text)
+    try:
+        journal.fail(job.id, text)
+    except LeaseLostError as error:
+        return Outcome(job.id, "held", str(error))
+    return Outcome(job.id, "failed", text)
+
+
+def _briefly(error: Exception) -> str:
+    words = " ".join(str(error).split())[:_LONGEST_ERROR]
+    return f"{type(error).__name__}: {words} (unexpected; the logs have the whole story)"
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)

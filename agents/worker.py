@@ -1,0 +1,238 @@
+"""What a worker process holds: settings, journal, lake, source, heartbeat; and its Celery signals.
+
+All of it is made after the fork, once per process, when it is first needed.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from celery import signals
+
+from agents.broker import QUEUE
+from agents.heartbeat import Pulse
+from lake.errors import InvalidError, LakeError, LakeMissingError
+from lake.journal import Job, Journal
+from lake.logs import close_logs, configure_logs, logger
+from lake.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from agents.sources import Source
+    from lake import Lake
+
+
+class OtherSourceError(InvalidError):
+    """A job asks for bars of a source that this worker is not set up for."""
+
+    def __init__(self, wanted: str, served: str) -> None:
+        super().__init__(wanted, served)
+        self.wanted, self.served = wanted, served
+
+    def __str__(self) -> str:
+        return (
+            f"The job asks for {self.wanted}, but this worker fetches from {self.served}. Start "
+            "the workers with the same ALPACA_* settings as who queues, and queue it again."
+        )
+
+
+class Workshop:
+    """One process that works on jobs."""
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+        self.settings = load_settings()
+        self._lake: Lake | None = None
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal of the settings."""
+        return Journal.open(self.settings.journal_url or self.settings.home)
+
+    @cached_property
+    def pulse(self) -> Pulse:
+        """The heartbeat of this process, beating."""
+        return Pulse(self.journal, self.agent, "worker", queue=QUEUE).start()
+
+    def run(self, job: Job) -> dict[str, Any]:
+        """Do what a job asks for; returns plain JSON.
+
+        Raises:
+            LakeError: As the plain function's.
+        """
+        return _WORK[job.kind](self, job)
+
+    def lake(self, *, create: bool = False) -> "Lake":
+        """The lake of the home.
+
+        Raises:
+            LakeMissingError: There is none yet and ``create`` is false.
+        """
+        if self._lake is None:
+            import lake
+
+            self._lake = lake.open(self.settings.home, create=create)
+        return self._lake
+
+    @cached_property
+    def source(self) -> "Source":
+        """The provider of bars."""
+        from agents.sources import open_source
+
+        return open_source(self.settings, _tell_log)
+
+
+def _ingest(shop: Workshop, job: Job) -> dict[str, Any]:
+    from agents import backfill
+    from agents.queueing import span
+
+    if job.source != shop.settings.source:
+        raise OtherSourceError(job.source, shop.settings.source)
+    now = datetime.now(UTC)
+    first, last = span(shop.settings.history, job.first, job.last, now=now)
+
+    def tell(done: int, total: int, message: str) -> None:
+        shop.journal.progress(job.id, done, total, message)
+
+    lake, source = shop.lake(create=True), shop.source
+    return backfill.run(
+        lake,
+        source,
+        job.symbol,
+        (first, last),
+        now=now,
+        tell=tell,
+        log=_tell_log,
+        job_id=job.id,
+    )
+
+
+def _features(shop: Workshop, job: Job) -> dict[str, Any]:
+    from agents import features
+
+    return features.run(shop.lake(), shop.journal, job)
+
+
+def _train(shop: Workshop, job: Job) -> dict[str, Any]:
+    from training_service import training
+
+    asked = {"symbols": [job.symbol], **job.params}
+    model = training.train(shop.lake(), **asked)
+    return {"model_id": model.id, "metrics": model.metrics}
+
+
+def _simulate(shop: Workshop, job: Job) -> dict[str, Any]:
+    from simulation_service import simulation
+
+    results = simulation.simulate(shop.lake(), **job.params)
+    return {"simulations": [result.id for result in results]}
+
+
+def _upkeep(shop: Workshop, job: Job) -> dict[str, Any]:
+    from agents import upkeep
+
+    try:
+        lake = shop.lake()
+    except LakeMissingError:
+        return {"steps": 0}
+    return upkeep.run(lake, shop.journal, job)
+
+
+_WORK: dict[str, Callable[[Workshop, Job], dict[str, Any]]] = {
+    "ingest": _ingest,
+    "features": _features,
+    "train": _train,
+    "simulate": _simulate,
+    "upkeep": _upkeep,
+}
+
+
+class _Here:
+    """What this process is; a fork makes it another one."""
+
+    name = "worker"
+    pid = 0
+    shop: Workshop | None = None
+    beat: Pulse | None = None
+
+
+def workshop() -> Workshop:
+    """The workshop of this process."""
+    if _Here.shop is None or _Here.pid != os.getpid():
+        _Here.shop, _Here.pid = Workshop(_Here.name), os.getpid()
+    return _Here.shop
+
+
+def listen(send_again: Callable[[Journal], int]) -> None:
+    """Connect to Celery's signals: logs, heartbeats, and sending anew what got lost.
+
+    Args:
+        send_again: Sends unfinished jobs that the broker lost; called as a worker process starts.
+    """
+
+    def begin(sender: str | None = None, **_: Any) -> None:
+        _begin_process(sender, send_again)
+
+    signals.celeryd_init.connect(_name_worker, weak=False)
+    signals.setup_logging.connect(_log_main, weak=False)
+    signals.worker_process_init.connect(begin, weak=False)
+    signals.worker_process_shutdown.connect(_end_process, weak=False)
+    signals.beat_init.connect(_begin_beat, weak=False)
+
+
+def _name_worker(sender: str, **_: Any) -> None:
+    _Here.name = sender
+
+
+def _log_main(**_: Any) -> None:
+    """Celery's main process: no journal here, for it forks, and SQLite must not see a fork."""
+    settings = load_settings()
+    settings.home.joinpath("run").mkdir(parents=True, exist_ok=True)
+    _configure(settings, None)
+
+
+def _begin_process(sender: str | None, send_again: Callable[[Journal], int]) -> None:
+    from billiard import current_process  # type: ignore[import-untyped]
+
+    index = getattr(current_process(), "index", 0) or 0
+    _Here.name = f"{sender or _Here.name}" + (f"-{index + 1}" if index else "")
+    shop = workshop()
+    _configure(shop.settings, shop.journal)
+    log = logger(stage="start")
+    log.info("worker is ready", pid=os.getpid(), pulse=shop.pulse.agent)
+    try:
+        sent = send_again(shop.journal)
+    except LakeError as error:
+        log.warning("unfinished jobs were not sent again", reason=str(error))
+    else:
+        if sent:
+            log.info("unfinished jobs were sent again", jobs=sent)
+
+
+def _end_process(**_: Any) -> None:
+    shop = workshop()
+    with suppress(LakeError):
+        shop.pulse.stop()
+    close_logs()
+
+
+def _begin_beat(**_: Any) -> None:
+    _Here.name = "beat"
+    shop = workshop()
+    _configure(shop.settings, shop.journal)
+    _Here.beat = Pulse(shop.journal, "beat", "beat").start()
+
+
+def _configure(settings: Settings, journal: Journal | None) -> None:
+    secrets = [settings.alpaca_key, settings.alpaca_secret, settings.iex_token]
+    shown = [secret.get_secret_value() for secret in secrets]
+    configure_logs(_Here.name, home=settings.home, journal=journal, secrets=shown)
+
+
+def _tell_log(**facts: Any) -> None:
+    """Takes the structured lines of plain code: ``stage`` and what it has to tell."""
+    message = facts.pop("message", None) or str(facts.get("stage") or "")
+    level = str(facts.pop("level", "info"))
+    getattr(logger(), level, logger().info)(message, **facts)

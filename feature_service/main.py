@@ -114,6 +114,14 @@ def _from_file(path: Path, settings: Settings, wanted: FeatureSet) -> Work:
     return work
 
 
+def _keep(home: Path, path: Path, symbol: str, features: pl.DataFrame, wanted: FeatureSet) -> str:
+    """Store features of a plain file's bars in the lake; a lake is made if there is none."""
+    source = f"file:{path.stem}"
+    with lake.open(home, create=True) as opened:
+        build.store(opened, symbol, source, features, wanted)
+    return f"the lake, as source {source}"
+
+
 def _put(settings: Settings, symbol: str, features: pl.DataFrame, wanted: FeatureSet) -> list[str]:
     places = []
     if settings.dest_duckdb_path is not None:

@@ -5,11 +5,13 @@ A feature that is registered is tested here by that alone.
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from .thin_bars import thin_bars
 
 from feature_service import catalog
+
+from .thin_bars import thin_bars
 
 FEATURES = list(catalog.features().values())
 NAMES = [feature.name for feature in FEATURES]

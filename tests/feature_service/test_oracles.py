@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 import talib
 from hypothesis import HealthCheck, given, settings
-from .thin_bars import thin_bars
 
 from feature_service import catalog
+
+from .thin_bars import thin_bars
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -50,8 +50,8 @@ def _times(draw, max_bars: int) -> list[datetime]:
         opening = datetime.combine(day, _OPEN, UTC)
         last = _MINUTES.get(day, 390) - 1
         minutes = st.integers(0, min(last, draw(st.sampled_from([0, 40, last]))))
-        for minute in sorted(draw(st.sets(minutes, min_size=1, max_size=max_bars // 3))):
-            found.append(opening + timedelta(minutes=minute))
+        chosen = sorted(draw(st.sets(minutes, min_size=1, max_size=max_bars // 3)))
+        found.extend(opening + timedelta(minutes=minute) for minute in chosen)
     return found[:max_bars]
 
 

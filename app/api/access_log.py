@@ -16,6 +16,7 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
+_TOO_LARGE = 413
 
 
 class AccessLog:
@@ -31,7 +32,7 @@ class AccessLog:
             return
         request_id = uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        answer = _Answer(scope, receive, send)
         began = time.perf_counter()
         with structlog.contextvars.bound_contextvars(trace_id=request_id):
             try:
@@ -48,16 +49,35 @@ class AccessLog:
 class _Answer:
     """Sends on what a request is answered, with the id and the headers every answer has."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self.send, self.request_id = send, request_id
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
         self.status: int | None = None
+        self._replaced = False
 
     async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_plain_refusal(message):
+            self._replaced = True
+            await _too_large(self.scope)(self.scope, self.receive, self._send)
+        elif not self._replaced:
+            await self._send(message)
+
+    async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            own = (b"x-request-id", self.request_id.encode())
+            own = (b"x-request-id", self.scope["state"]["request_id"].encode())
             message = {**message, "headers": [*message["headers"], own, *_HEADERS]}
         await self.send(message)
+
+
+def _is_plain_refusal(message: Message) -> bool:
+    """Whether the framework refuses a body by its size: it says so in plain text, before us."""
+    kind = dict(message["headers"]).get(b"content-type", b"")
+    return message["status"] == _TOO_LARGE and kind.startswith(b"text/plain")
+
+
+def _too_large(scope: Scope) -> ASGIApp:
+    message = "The body of the request is too large; no path here needs more than a few lines."
+    return error_response(Request(scope), _TOO_LARGE, "TooLargeError", message)
 
 
 def _log(scope: Scope, status: int, began: float, error: Exception | None = None) -> None:
@@ -74,12 +94,10 @@ def _log(scope: Scope, status: int, began: float, error: Exception | None = None
     message = f"{scope['method']} {scope['path'][:200]} {status}"
     if error is not None:
         structlog.get_logger().error(message, **facts, exc_info=error)
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        structlog.get_logger().warning(message, **facts)
     else:
-        level = "warning" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "info"
-        structlog.get_logger().log(_LEVELS[level], message, **facts)
-
-
-_LEVELS = {"info": 20, "warning": 30}
+        structlog.get_logger().info(message, **facts)
 
 
 def _unexpected(scope: Scope) -> ASGIApp:

@@ -90,8 +90,6 @@ async def _explain_route(request: Request, error: Exception) -> Response:
         message = f"There is no {path!r} here. GET /docs lists every path."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         message = f"{path!r} does not take {method}; use {headers.get('Allow', 'another method')}."
-    elif error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        message = "The body of the request is too large; no path here needs more than a few lines."
     else:
         message = f"{str(error.detail).rstrip('.')}. GET /docs shows what each path takes."
     return error_response(request, error.status_code, name, message, headers)

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.api.access_log import AccessLog
 from app.api.errors import add_error_handlers, error_responses
@@ -45,7 +46,6 @@ def create_app(settings: Settings, send: Callable[[Job], None] | None = None) ->
         openapi_url=None,  # the routes of docs.py serve both, for they need a scope too
         docs_url=None,
         redoc_url=None,
-        max_body_size=_MAX_BODY,
     )
     app.state.house = House(settings, send)
     app.state.authenticators = authenticators(settings)
@@ -53,7 +53,8 @@ def create_app(settings: Settings, send: Callable[[Job], None] | None = None) ->
     for router in ROUTERS:
         app.include_router(router, responses=error_responses(401, 403, 422))
     add_error_handlers(app)
-    app.add_middleware(AccessLog)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=_MAX_BODY)
+    app.add_middleware(AccessLog)  # the last one added is the outermost
     describe(app)
     return app
 

@@ -1,7 +1,6 @@
 """``barlake bars``: bars of one symbol as a table, CSV or Parquet."""
 
 import sys
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +8,7 @@ import typer
 
 from app.cli.doors import opened_lake
 from app.cli.options import End, Output, Source, Start, Symbol, TableFormat
-from app.cli.output import OutputError, csv_text, remark, replacing, say, show_frame
+from app.cli.output import OutputError, counted, csv_text, remark, replacing, say, show_frame
 from app.cli.teaching import add
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def write(frame: "pl.DataFrame", chosen: TableFormat, output: Path | None) -> No
                 "A table is for the screen. Add --format csv or --format parquet to write a file."
             )
             raise OutputError(problem)
-    remark(f"{frame.height:,} rows are in {output}.")
+    remark(f"{output} has {counted(frame.height, 'row')}.")
 
 
 def _send(frame: "pl.DataFrame", chosen: TableFormat) -> None:
@@ -132,14 +131,6 @@ def _show(found: "pl.DataFrame", symbol: str, timeframe: str) -> None:
     sources = (
         ", ".join(sorted(found["source"].unique().to_list())) if "source" in found.columns else ""
     )
-    say(
-        f"{found.height:,} bars of {symbol} ({timeframe}, {sources}) "
-        f"in {_days(found)} sessions; times are UTC."
-    )
-
-
-def _days(found: "pl.DataFrame") -> str:
-    days: set[date] = (
-        set(found["session_date"].to_list()) if "session_date" in found.columns else set()
-    )
-    return f"{len(days):,}"
+    amount = f"{counted(found.height, 'bar')} of {symbol} ({timeframe}, {sources})"
+    days = found["session_date"].n_unique()
+    say(f"\n{amount} in {counted(days, 'session')}; times are UTC.")

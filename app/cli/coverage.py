@@ -7,7 +7,7 @@ import typer
 
 from app.cli.doors import opened_lake
 from app.cli.options import AsJson, End, Source, Start, Symbol
-from app.cli.output import say, show_frame, show_json
+from app.cli.output import counted, say, show_frame, show_json
 from app.cli.teaching import add
 
 if TYPE_CHECKING:
@@ -72,16 +72,13 @@ def _show(found: dict[str, Any]) -> None:
         intervals, title=f"{symbol} from {found['source']}: fetched intervals (UTC, end outside)"
     )
     if gaps.is_empty():
-        say("No gaps: every regular session minute from the first to the last was fetched.")
+        say("\nNo gaps: every regular session minute from the first to the last was fetched.")
     else:
         show_frame(gaps, title="Gaps: regular session minutes that were never fetched", most=SHOWN)
-        say(
-            f"{_total(gaps, 'minutes')} minutes are missing. "
-            f"`{_ingest(symbol, gaps)}` fetches them."
-        )
+        say(f"\nMissing: {_total(gaps, 'minutes')}. `{_ingest(symbol, gaps)}` fetches them.")
     holes = found["absent"].filter(found["absent"]["absent"] > 0)
     if holes.is_empty():
-        say("No absent minutes: every fetched minute of regular hours has its bar.")
+        say("\nNo absent minutes: every fetched minute of regular hours has its bar.")
         return
     show_frame(
         holes,
@@ -89,8 +86,7 @@ def _show(found: dict[str, Any]) -> None:
         most=SHOWN,
     )
     say(
-        f"{_total(holes, 'absent')} fetched minutes in {holes.height:,} sessions have no bar; "
-        "they are no gaps."
+        f"\nAbsent: {_total(holes, 'absent')} of {counted(holes.height, 'session')}. These are no gaps."
     )
 
 
@@ -100,4 +96,4 @@ def _ingest(symbol: str, gaps: "pl.DataFrame") -> str:
 
 
 def _total(frame: "pl.DataFrame", column: str) -> str:
-    return f"{int(frame[column].sum()):,}"
+    return counted(int(frame[column].sum()), "minute")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from lake.journal import Journal
-
     from lake import Lake
+    from lake.journal import Journal
     from lake.settings import Settings
 
 
@@ -43,7 +42,17 @@ def opened_lake(*, create: bool = False) -> Iterator["Lake"]:
 
 
 def opened_journal() -> "Journal":
-    """The journal of the settings' home, made if it is not there."""
+    """The journal of the settings' home, made if it is not there; a context manager closes it."""
     from lake.journal import Journal
 
     return Journal.open(settings().journal_url or settings().home)
+
+
+def log_quietly(journal: "Journal | None" = None) -> None:
+    """Send this process's log lines to ``logs/cli.jsonl`` and the journal, not to the terminal."""
+    from lake.logs import configure_logs
+
+    chosen = settings()
+    hidden = (chosen.alpaca_key, chosen.alpaca_secret, chosen.iex_token)
+    secrets = [secret.get_secret_value() for secret in hidden]
+    configure_logs("cli", home=chosen.home, journal=journal, stderr=False, secrets=secrets)

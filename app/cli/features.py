@@ -1,17 +1,18 @@
 """``barlake features``: build, list and export wide feature tables."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.bars import write
 from app.cli.doors import opened_lake
 from app.cli.options import AnySymbols, AsJson, End, Source, Start, TableFormat
-from app.cli.output import OutputError, say
+from app.cli.output import OutputError, made_folder, say, show_json, show_table
 from app.cli.teaching import add, add_group
 
 if TYPE_CHECKING:
+    from feature_service.registry import Feature
     from lake import Lake
 
 SetName = Annotated[str, typer.Option("--set", metavar="NAME", help="A named set of features.")]
@@ -39,18 +40,41 @@ def build(symbols: AnySymbols = None, *, set_name: SetName = "core", source: Sou
     with opened_lake() as lake:
         for symbol in _chosen(lake, symbols):
             built = build_one(lake, symbol, set_name, source)
-            say(
-                f"{symbol}: {built.rows:,} rows of {built.columns} features of {set_name} in {built.seconds:.1f} s."
-            )
+            state = f"built in {built.seconds:.1f} s" if built.fresh else "nothing new"
+            amount = f"{built.rows:,} rows of {built.columns} features"
+            say(f"{symbol}: {amount} of {set_name} from {built.source}, {state}.")
 
 
 def list_features(*, set_name: SetName = "core", as_json: AsJson = False) -> None:
-    """List the features of a set, and what was built from it.
+    """List the features of a set, and what was built.
 
     Examples:
         barlake features list
-        barlake features list --json
+        barlake features list --set core_all --json
     """
+    from feature_service.catalog import feature_set
+
+    chosen = feature_set(set_name)
+    built = _builds(chosen.name)
+    if as_json:
+        features = [_plain(feature) for feature in chosen.features]
+        show_json(
+            {"set": chosen.name, "version": chosen.version, "features": features, "builds": built}
+        )
+        return
+    rows = [
+        [feature.name, feature.group, feature.unit, feature.warm_up, feature.about]
+        for feature in chosen.features
+    ]
+    title = f"{chosen.name} {chosen.version[:8]}: {chosen.about}"
+    show_table(("feature", "group", "unit", "warm-up", "about"), rows, title=title)
+    columns = ("symbol", "source", "row_count", "start", "end", "snapshot", "created_at")
+    if built:
+        show_table(
+            columns, [[row[name] for name in columns] for row in built], title="Newest builds"
+        )
+    else:
+        say(f"Nothing was built yet. `barlake features build --set {chosen.name}` does it.")
 
 
 def export(
@@ -76,11 +100,12 @@ def export(
     if output_format is TableFormat.TABLE:
         problem = "A table is for the screen. Use --format parquet or --format csv."
         raise OutputError(problem)
-    to.mkdir(parents=True, exist_ok=True)
+    from lake.features import read_features
+
     with opened_lake() as lake:
         for symbol in _chosen(lake, symbols):
-            wide = lake.features(symbol, set_name, start, end, source=source)
-            write(wide, output_format, to / f"{symbol}.{output_format}")
+            wide = read_features(lake, symbol, set_name, start, end, source=source)
+            write(wide, output_format, made_folder(to) / f"{symbol}.{output_format}")
 
 
 def _chosen(lake: "Lake", symbols: list[str] | None) -> list[str]:
@@ -89,4 +114,30 @@ def _chosen(lake: "Lake", symbols: list[str] | None) -> list[str]:
     if symbols:
         return list(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
     held: list[str] = lake.symbols()["symbol"].unique().sort().to_list()
+    if not held:
+        from feature_service.main import NothingToBuildError
+
+        raise NothingToBuildError(lake.home)
     return held
+
+
+def _builds(set_name: str) -> list[dict[str, Any]]:
+    """The newest build of each symbol and source; none where there is no lake."""
+    import polars as pl
+
+    from lake.errors import LakeMissingError
+    from lake.features import builds
+
+    try:
+        with opened_lake() as lake:
+            found = builds(lake).filter(pl.col("feature_set") == set_name)
+    except LakeMissingError:
+        return []
+    newest = found.unique(["symbol", "source"], keep="first", maintain_order=True)
+    return newest.drop("params").sort("symbol", "source").to_dicts()
+
+
+def _plain(feature: "Feature") -> dict[str, Any]:
+    names = ("name", "group", "unit", "warm_up", "null_rule", "about", "hash", "code_reference")
+    facts = {name: getattr(feature, name) for name in names}
+    return facts | {"params": dict(feature.params), "parents": list(feature.parents)}

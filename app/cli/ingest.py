@@ -1,5 +1,6 @@
 """``barlake ingest``: queue the bars of symbols, or bring them in this process."""
 
+import socket
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.doors import opened_journal, opened_lake, settings
+from app.cli.doors import log_quietly, opened_journal, settings
 from app.cli.jobs import as_plain, raise_failures, show_jobs, watch
 from app.cli.options import AsJson, End, Start, Symbols
 from app.cli.output import remark, say, show_json
@@ -51,13 +52,13 @@ def ingest(
     from lake.schema import check_symbol
 
     tickers = list(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
-    journal = opened_journal()
-    if here:
-        found = _here(journal, tickers, start, end)
-    else:
-        found = _queue(journal, tickers, start, end)
-        if wait:
-            found = watch(journal, [job.id for job in found])
+    with opened_journal() as journal:
+        if here:
+            found = _here(journal, tickers, start, end)
+        else:
+            found = _queue(journal, tickers, start, end)
+            if wait:
+                found = watch(journal, [job.id for job in found])
     _tell(found, as_json=as_json, over=here or wait)
     raise_failures(found)
 
@@ -67,22 +68,22 @@ def _queue(
 ) -> "list[Job]":
     from agents.tasks import send
 
-    return _made(journal, tickers, start, end, send)
+    return _made(journal, tickers, (start, end), send)
 
 
 def _made(
     journal: "Journal",
     tickers: Sequence[str],
-    start: str | None,
-    end: str | None,
+    span: tuple[str | None, str | None],
     send: "Callable[[Job], None]",
 ) -> "list[Job]":
     from agents.queueing import queue_ingest
 
-    now = datetime.now(UTC)
     found = []
     for ticker in tickers:
-        job, new = queue_ingest(journal, settings(), ticker, start, end, now=now, send=send)
+        job, new = queue_ingest(
+            journal, settings(), ticker, *span, now=datetime.now(UTC), send=send
+        )
         found.append(job)
         if not new:
             remark(f"{ticker} is queued or running already, as job {job.id}.")
@@ -93,29 +94,33 @@ def _here(
     journal: "Journal", tickers: Sequence[str], start: str | None, end: str | None
 ) -> "list[Job]":
     """Work in a thread, so that this one can draw; an interrupt leaves whole commits only."""
-    found = _made(journal, tickers, start, end, send=lambda _: None)
+    found = _made(journal, tickers, (start, end), send=lambda _: None)
     names = [job.id for job in found]
-    failures: list[BaseException] = []
-    worker = threading.Thread(
-        target=_fetch_all, args=(journal, names, failures), daemon=True, name="ingest"
-    )
+    failures: list[Exception] = []
+    worker = threading.Thread(target=_work, args=(journal, names, failures), daemon=True)
     worker.start()
-    ended = watch(journal, names, alive=worker.is_alive)
+    watch(journal, names, alive=worker.is_alive)
     worker.join()
     if failures:
         raise failures[0]
-    return ended
+    return watch(journal, names)  # a job that a live worker had is waited for
 
 
-def _fetch_all(journal: "Journal", names: Sequence[str], failures: list[BaseException]) -> None:
-    from agents.sources import open_source
+def _work(journal: "Journal", names: Sequence[str], failures: list[Exception]) -> None:
+    """Do jobs one after another, as a worker would; what escapes is kept for the other thread."""
+    from agents.heartbeat import Pulse
+    from agents.work import perform
+    from agents.worker import Workshop
 
+    agent = f"cli@{socket.gethostname()}"
     try:
-        with opened_lake(create=True) as lake:
-            source = open_source(settings())
-            for name in names:
-                _fetch(lake, source, journal, name)
-    except BaseException as error:
+        log_quietly(journal)
+        shop = Workshop(agent)
+        pulse = Pulse(journal, agent, "cli").start()
+        for name in names:
+            perform(journal, name, shop.run, pulse=pulse, last=True)
+        pulse.stop()
+    except Exception as error:  # noqa: BLE001 - raised again where it is explained
         failures.append(error)
 
 

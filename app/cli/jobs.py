@@ -77,13 +77,12 @@ def jobs(
     """
     if state is not None and state not in STATES:
         raise StateError(state)
-    journal = opened_journal()
-    if job_id is not None:
-        _show_one(journal.job(job_id), as_json=as_json)
-        return
-    found = journal.jobs(
-        state=state, kind=kind, symbol=symbol.upper() if symbol else None, limit=limit
-    )
+    with opened_journal() as journal:
+        if job_id is not None:
+            _show_one(journal.job(job_id), as_json=as_json)
+            return
+        ticker = symbol.upper() if symbol else None
+        found = journal.jobs(state=state, kind=kind, symbol=ticker, limit=limit)
     if as_json:
         show_json([as_plain(job) for job in found])
     elif found:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200
-_WHOLE = 1e15
+SKIPPED = "…"
+_MOST_DECIMALS = 4
+_SMALL, _LARGE = 1e-4, 1e15
 
 
 class OutputError(InvalidError):
@@ -51,18 +53,25 @@ def show_json(value: Any) -> None:
 def show_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = ""
 ) -> None:
-    """A table on stdout; numbers to the right."""
+    """A table on stdout; numbers to the right, with as many decimals as their column needs."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     listed = [list(row) for row in rows]
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    shown = []
     for position, name in enumerate(columns):
-        cells = [row[position] for row in listed if row[position] is not None]
-        right = bool(cells) and all(_is_number(cell) or cell == "…" for cell in cells)
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    for row in listed:
-        table.add_row(*(_escaped(cell) for cell in row))
+        cells = [row[position] for row in listed]
+        told = [cell for cell in cells if cell is not None and cell != SKIPPED]
+        right = bool(told) and all(_is_number(cell) for cell in told)
+        table.add_column(escape(name), justify="right" if right else "left", overflow="fold")
+        decimals = max((_decimals(cell) for cell in told if isinstance(cell, float)), default=0)
+        shown.append([escape(text(cell, decimals=decimals)) for cell in cells])
+    for row in zip(*shown, strict=True):
+        table.add_row(*row)
+    if title:
+        say(f"\n{title}")
     console().print(table)
 
 
@@ -71,7 +80,7 @@ def show_frame(frame: "pl.DataFrame", *, title: str = "", most: int = 40) -> Non
     rows = frame.rows()
     if len(rows) > most:
         half = most // 2
-        rows = [*rows[:half], ("…",) * frame.width, *rows[-half:]]
+        rows = [*rows[:half], (SKIPPED,) * frame.width, *rows[-half:]]
     show_table(frame.columns, rows, title=title)
 
 
@@ -83,7 +92,7 @@ def console() -> "Console":
     return Console(width=wide, highlight=False, soft_wrap=False)
 
 
-def text(value: object) -> str:
+def text(value: object, *, decimals: int = _MOST_DECIMALS) -> str:
     """A value as a person reads it: times as RFC 3339 in UTC, thousands apart, nothing as -."""
     if value is None:
         return "-"
@@ -94,9 +103,18 @@ def text(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        whole = abs(value) < _WHOLE and value.is_integer()
-        return f"{value:,.0f}" if whole else f"{value:,.4f}"
+        plain = value == 0 or _SMALL <= abs(value) < _LARGE
+        return f"{value:,.{decimals}f}" if plain else f"{value:.4g}"
     return str(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the right number.
+
+    >>> counted(1, "bar"), counted(1200, "bar")
+    ('1 bar', '1,200 bars')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def rfc3339(moment: datetime) -> str:
@@ -144,6 +162,20 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def made_folder(folder: Path) -> Path:
+    """The folder itself, made if it is not there.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"The folder {folder} cannot be made: {error.strerror or error}."
+        raise OutputError(problem) from error
+    return folder
+
+
 def csv_text(frame: "pl.DataFrame") -> str:
     """A frame as CSV with times as RFC 3339 in UTC; lists and structs as JSON."""
     import orjson
@@ -186,7 +218,5 @@ def _is_number(cell: object) -> bool:
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
-def _escaped(cell: object) -> str:
-    from rich.markup import escape
-
-    return escape(text(cell))
+def _decimals(value: float) -> int:
+    return len(f"{value:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2])

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import remark
 from app.cli.teaching import add
 
 
@@ -26,6 +25,9 @@ def sandbox(
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8099,
     seed: Annotated[int, typer.Option(help="The same seed makes the same bars.")] = 1,
+    symbols: Annotated[
+        str, typer.Option(metavar="A,B,C", help="Which; default: all there are.")
+    ] = "",
 ) -> None:
     """Serve bars as Alpaca does, without keys or network.
 
@@ -40,11 +42,8 @@ def sandbox(
         barlake sandbox --data ~/bars --port 8100
     """
     arguments = ["--port", str(port), "--seed", str(seed)]
+    if symbols:
+        arguments += ["--symbols", symbols]
     if data is not None:
         arguments += ["--data", str(data)]
-    remark(
-        "Point Barlake at it, in another terminal, with any key: "
-        f"export ALPACA_API_BASE_URL=http://127.0.0.1:{port} "
-        "ALPACA_API_KEY_ID=any ALPACA_API_SECRET_KEY=any"
-    )
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *arguments])  # noqa: S606

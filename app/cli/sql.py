@@ -9,7 +9,16 @@ import typer
 
 from app.cli.doors import opened_lake, settings
 from app.cli.options import AsJson, Output
-from app.cli.output import OutputError, csv_text, remark, replacing, say, show_frame, show_json
+from app.cli.output import (
+    OutputError,
+    counted,
+    csv_text,
+    remark,
+    replacing,
+    say,
+    show_frame,
+    show_json,
+)
 from app.cli.teaching import add
 
 if TYPE_CHECKING:
@@ -66,7 +75,7 @@ def _answer(query: str, output: Path | None, *, as_json: bool, as_csv: bool) -> 
 
 def _show(found: "pl.DataFrame") -> None:
     show_frame(found)
-    say(f"{found.height:,} row{'' if found.height == 1 else 's'}")
+    say(f"\n{counted(found.height, 'row')}")
 
 
 def _write(content: str, output: Path | None) -> None:

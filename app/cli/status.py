@@ -9,7 +9,7 @@ import typer
 from app.cli.doors import opened_journal, opened_lake, settings
 from app.cli.jobs import STATES
 from app.cli.options import AsJson
-from app.cli.output import say, show_json, show_table, size
+from app.cli.output import counted, say, show_json, show_table, size
 from app.cli.teaching import add
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ def status(*, as_json: AsJson = False) -> None:
         barlake status
         barlake status --json
     """
-    journal = opened_journal()
+    with opened_journal() as journal:
+        agents = [asdict(agent) for agent in journal.agents()]
+        counts = _jobs(journal)
     facts: dict[str, Any] = {
         "home": str(settings().home.resolve()),
         "source": settings().source,
         "broker": _broker(),
-        "agents": [asdict(agent) for agent in journal.agents()],
-        "jobs": _jobs(journal),
+        "agents": agents,
+        "jobs": counts,
         **_lake(),
     }
     if as_json:
@@ -89,7 +91,7 @@ def _show(facts: dict[str, Any]) -> None:
     if held is None:
         say("lake    none yet; the first `barlake ingest SYMBOL` makes it")
     else:
-        amount = f"{held['bars']:,} bars of {held['symbols']:,} symbols"
+        amount = f"{counted(held['bars'], 'bar')} of {counted(held['symbols'], 'symbol')}"
         say(f"lake    {amount}, {size(held['bytes'])}, snapshot {held['snapshot']}")
     _show_agents(facts["agents"])
     if facts["symbols"]:

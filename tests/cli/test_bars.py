@@ -138,10 +138,10 @@ def test_coverage_tells_a_gap_from_an_absent_minute(barlake, spy_home):
 
     assert answer.code == 0, answer
     assert (
-        "390 minutes are missing. `barlake ingest SPY --start 2024-11-06 --end 2024-11-06`"
+        "Missing: 390 minutes. `barlake ingest SPY --start 2024-11-06 --end 2024-11-06`"
         in answer.out
     )
-    assert "3 fetched minutes in 1 sessions have no bar" in answer.out
+    assert "Absent: 3 minutes of 1 session." in answer.out
 
 
 def test_coverage_as_json_has_all_three(barlake, spy_home):

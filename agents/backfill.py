@@ -68,6 +68,7 @@ def run(
         return count
     if not _is_known(lake, symbol, source.name) and source.knows(symbol) is False:
         raise UnknownSymbolError(symbol, source.name)
+    lake.prefer_source(source.name)
     count["actions"] = _bring_actions(lake, source, symbol, (span[0], sessions.today(now)))
     days = [
         sessions.schedule(sessions.today(start), sessions.today(end)).height for start, end in parts

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
-from lake.errors import InvalidError, RangeError, ReversedRangeError
+from agents.sources import require_keys
+from lake.errors import RangeError, ReversedRangeError
 from lake.journal import Job, Journal
 from lake.schema import check_symbol
 from lake.sessions import NEW_YORK, schedule, today
@@ -12,16 +13,6 @@ from lake.settings import Settings
 _FIRST_ALPACA = date(2016, 1, 1)
 _DAYS = {"d": 1, "w": 7}
 _YEARS = 12
-
-
-class KeysMissingError(InvalidError):
-    """No keys for the provider are set."""
-
-    def __str__(self) -> str:
-        return (
-            "No Alpaca keys are set. Put ALPACA_API_KEY_ID and ALPACA_API_SECRET_KEY into .env; "
-            "or try it without keys: `barlake sandbox` says how."
-        )
 
 
 def queue_ingest(
@@ -55,16 +46,6 @@ def queue_ingest(
     if new:
         send(job)
     return job, new
-
-
-def require_keys(settings: Settings) -> None:
-    """Refuse to begin what no provider would answer.
-
-    Raises:
-        KeysMissingError: Key or secret is empty.
-    """
-    if not (settings.alpaca_key.get_secret_value() and settings.alpaca_secret.get_secret_value()):
-        raise KeysMissingError
 
 
 def span(

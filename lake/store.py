@@ -102,6 +102,22 @@ class Lake:
         with self.reading() as connection:
             return reading.read(connection, question, source)
 
+    def features(
+        self,
+        symbol: str,
+        set: str = "core",  # noqa: A002
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        columns: Sequence[str] | None = None,
+        source: str | None = None,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """Stored features of one symbol; see :func:`lake.features.read_features`."""
+        from lake.features import read_features
+
+        return read_features(self, symbol, set, start, end, columns, source, limit=limit)
+
     def symbols(self) -> pl.DataFrame:
         """What is here, a row a series: ``symbol source first last bars is_default``."""
         with self.reading() as connection:
@@ -224,11 +240,18 @@ class Lake:
         return actions.commit_actions(self._catalog, source, found)
 
     def prefer_source(self, source: str) -> None:
-        """Let ``bars`` show this source for every symbol it has; kept in the lake, for SQL users too."""
+        """Let ``bars`` show this source for every symbol it has; kept in the lake, for SQL users too.
+
+        A sandbox never takes the place of a real provider: nobody shall see made-up prices where
+        real ones were shown before.
+        """
         query = "SELECT value FROM lake_settings WHERE name = 'default_source'"
         with self.reading() as connection:
-            if connection.execute(query).fetchone() == (source,):
-                return
+            row = connection.execute(query).fetchone()
+        shown = row[0] if row else None
+        real = shown is not None and actions.provider_of(shown) != "sandbox"
+        if shown == source or (real and actions.provider_of(source) == "sandbox"):
+            return
         with self.writing() as transaction:
             run = transaction.connection
             run.execute("DELETE FROM lake_settings WHERE name = 'default_source'")

@@ -12,10 +12,20 @@ SOURCE = "sandbox:iex"
 OPEN = datetime(2024, 11, 4, 14, 30, tzinfo=UTC)
 
 
-def bar(minute: datetime | int, close: float = 100.0, *, symbol: str = "SPY", **values: float) -> dict[str, object]:
+def bar(
+    minute: datetime | int, close: float = 100.0, *, symbol: str = "SPY", **values: float
+) -> dict[str, object]:
     """One good bar; an int counts minutes from the open of 2024-11-04."""
     timestamp = OPEN + timedelta(minutes=minute) if isinstance(minute, int) else minute
-    usual = {"open": close, "high": close, "low": close, "close": close, "volume": 100.0, "trade_count": 3, "vwap": close}
+    usual = {
+        "open": close,
+        "high": close,
+        "low": close,
+        "close": close,
+        "volume": 100.0,
+        "trade_count": 3,
+        "vwap": close,
+    }
     return {"symbol": symbol, "timestamp": timestamp, **usual, **values}
 
 
@@ -23,7 +33,9 @@ def frame(*bars: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(list(bars), schema=BAR_SCHEMA)
 
 
-def fetched(*bars: dict[str, object], covered: tuple[Covered, ...] = (), source: str = SOURCE) -> Fetched:
+def fetched(
+    *bars: dict[str, object], covered: tuple[Covered, ...] = (), source: str = SOURCE
+) -> Fetched:
     return Fetched(source, frame(*bars), covered)
 
 

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import polars as pl
 
-from lake.errors import RefusedError, TransientError
+from lake.errors import InvalidError, RefusedError, TransientError
+from lake.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Source(Protocol):
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> pl.DataFrame:
         """Corporate actions processed in a range of dates, both included, as ``ACTION_SCHEMA``."""
+
+
+class KeysMissingError(InvalidError):
+    """No keys for the provider are set."""
+
+    def __str__(self) -> str:
+        return (
+            "No Alpaca keys are set. Put ALPACA_API_KEY_ID and ALPACA_API_SECRET_KEY into .env; "
+            "or try it without an account: `barlake sandbox` says how."
+        )
 
 
 class ProviderRefusedError(RefusedError):
@@ -88,3 +99,36 @@ class UnknownSymbolError(RefusedError):
 
 
 Log = Callable[..., None]
+
+
+def open_source(settings: Settings, log: Log = lambda **_: None) -> Source:
+    """The source that the settings name, with its connections; one for each process.
+
+    Args:
+        log: Takes one structured line (``stage=…``) for each request.
+
+    Raises:
+        KeysMissingError: No keys are set.
+    """
+    from agents.sources.alpaca import Account, AlpacaSource
+
+    require_keys(settings)
+    account = Account(
+        source=settings.source,
+        feed=settings.alpaca_feed,
+        data_url=settings.data_url,
+        trading_url=settings.trading_url,
+        key=settings.alpaca_key.get_secret_value(),
+        secret=settings.alpaca_secret.get_secret_value(),
+    )
+    return AlpacaSource(account, log)
+
+
+def require_keys(settings: Settings) -> None:
+    """Refuse to begin what no provider would answer.
+
+    Raises:
+        KeysMissingError: Key or secret is empty.
+    """
+    if not (settings.alpaca_key.get_secret_value() and settings.alpaca_secret.get_secret_value()):
+        raise KeysMissingError

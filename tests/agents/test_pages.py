@@ -34,7 +34,12 @@ def replay(parts):
     held, covered = {}, set()
     for part in parts:
         rows = {(row["symbol"], row["timestamp"]): row["close"] for row in part.bars.to_dicts()}
-        for key in [key for key in held if (key[0], (key[1] - OPEN) // timedelta(minutes=1)) in minutes(part) and key not in rows]:
+        for key in [
+            key
+            for key in held
+            if (key[0], (key[1] - OPEN) // timedelta(minutes=1)) in minutes(part)
+            and key not in rows
+        ]:
             del held[key]
         held |= rows
         covered |= minutes(part)
@@ -85,7 +90,10 @@ def test_an_answer_that_breaks_off_covers_only_what_it_proved(keys, size, cut):
 
 
 def test_an_empty_last_page_ends_the_data():
-    pages = [Page(frame(bar(3, symbol="AAA")), last=False), Page(pl.DataFrame(schema=BAR_SCHEMA), last=True)]
+    pages = [
+        Page(frame(bar(3, symbol="AAA")), last=False),
+        Page(pl.DataFrame(schema=BAR_SCHEMA), last=True),
+    ]
 
     _, covered = replay(answered(pages, ["AAA"], OPEN, END))
 

@@ -30,7 +30,11 @@ def test_a_split_divides_prices_before_its_day_and_multiplies_volume(store):
 
 
 def test_two_splits_multiply_and_a_reverse_split_raises_prices(store):
-    store.commit_bars(fetched(bar(0, 10.0), bar(OPEN + timedelta(days=1), 5.0), bar(OPEN + timedelta(days=2), 50.0)))
+    store.commit_bars(
+        fetched(
+            bar(0, 10.0), bar(OPEN + timedelta(days=1), 5.0), bar(OPEN + timedelta(days=2), 50.0)
+        )
+    )
     store.commit_actions(SOURCE, actions(split(2.0), split(0.1, date(2024, 11, 6), "b")))
 
     assert store.bars("SPY", adjust="split")["close"].to_list() == [50.0, 50.0, 50.0]
@@ -50,7 +54,9 @@ def test_a_corrected_action_replaces_the_old_one_which_stays_in_the_table(store)
     assert store.commit_actions(SOURCE, actions(split(4.0))) == 1
 
     assert store.bars("SPY", adjust="split")["close"].to_list() == [2.5]
-    kept = store.sql("SELECT ratio, superseded_at IS NULL AS now FROM corporate_actions ORDER BY ratio")
+    kept = store.sql(
+        "SELECT ratio, superseded_at IS NULL AS now FROM corporate_actions ORDER BY ratio"
+    )
     assert kept.rows() == [(2.0, False), (4.0, True)]
 
 

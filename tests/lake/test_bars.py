@@ -20,7 +20,9 @@ from lake.gate import hold
 from tests.market import OPEN, SOURCE, bar, bars, fetched, frame, session_covered
 
 DAY = date(2024, 11, 4)
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @given(written=bars())
@@ -38,7 +40,9 @@ def test_what_is_written_is_read_back(store, written):
 @quick
 def test_the_newest_answer_wins_and_the_old_one_is_a_revision(store, first, second):
     source = f"sandbox:{time.monotonic_ns()}"
-    everything = Covered("SPY", datetime(2024, 10, 1, tzinfo=UTC), datetime(2024, 12, 1, tzinfo=UTC))
+    everything = Covered(
+        "SPY", datetime(2024, 10, 1, tzinfo=UTC), datetime(2024, 12, 1, tzinfo=UTC)
+    )
     store.commit_bars(Fetched(source, first, (everything,)))
     commit = store.commit_bars(Fetched(source, second, (everything,)))
 
@@ -47,9 +51,17 @@ def test_the_newest_answer_wins_and_the_old_one_is_a_revision(store, first, seco
     changed = {at for at in old.keys() & new.keys() if old[at] != new[at]}
     gone = old.keys() - new.keys()
     assert_frame_equal(store.bars("SPY", source=source, columns=BAR_SCHEMA.names()), second)
-    assert (commit.new, commit.corrected, commit.withdrawn) == (len(new.keys() - old.keys()), len(changed), len(gone))
-    revisions = store.sql("SELECT timestamp, close, kind FROM bar_revisions WHERE source = ?", [source])
-    expected = {(at, old[at]["close"], "corrected") for at in changed} | {(at, old[at]["close"], "withdrawn") for at in gone}
+    assert (commit.new, commit.corrected, commit.withdrawn) == (
+        len(new.keys() - old.keys()),
+        len(changed),
+        len(gone),
+    )
+    revisions = store.sql(
+        "SELECT timestamp, close, kind FROM bar_revisions WHERE source = ?", [source]
+    )
+    expected = {(at, old[at]["close"], "corrected") for at in changed} | {
+        (at, old[at]["close"], "withdrawn") for at in gone
+    }
     assert set(revisions.iter_rows()) == expected
 
 
@@ -93,7 +105,9 @@ def test_of_two_bars_of_one_minute_the_last_wins(store):
         ({"timestamp": None}, "the timestamp can be read"),
     ],
 )
-def test_an_impossible_bar_goes_to_quarantine_with_its_rule_and_the_rest_is_stored(store, broken, rule):
+def test_an_impossible_bar_goes_to_quarantine_with_its_rule_and_the_rest_is_stored(
+    store, broken, rule
+):
     for _ in range(2):
         store.commit_bars(fetched(bar(0), {**bar(1), **broken}))
 
@@ -109,7 +123,11 @@ def test_an_impossible_bar_does_not_push_out_the_good_one_of_its_minute(store):
 
 
 def test_odd_bars_are_stored_and_flagged(store):
-    store.commit_bars(fetched(bar(0, open=90.0), {**bar(1), "close": 110.0}, bar(2, vwap=90.0), bar(3, volume=0.0)))
+    store.commit_bars(
+        fetched(
+            bar(0, open=90.0), {**bar(1), "close": 110.0}, bar(2, vwap=90.0), bar(3, volume=0.0)
+        )
+    )
 
     assert store.bars("SPY")["flags"].to_list() == [1, 2, 4, 8]
 
@@ -146,6 +164,15 @@ def test_sources_never_mix_and_the_configured_one_is_shown(store):
         store.bars("SPY", source="alpaca:iex")
 
 
+def test_a_sandbox_never_takes_the_place_of_a_real_provider(store):
+    store.commit_bars(fetched(bar(0, 1.0), source="sandbox:iex"))
+    store.commit_bars(fetched(bar(0, 2.0), source="alpaca:iex"))
+    store.prefer_source("alpaca:iex")
+    store.prefer_source("sandbox:iex")
+
+    assert store.bars("SPY")["close"].to_list() == [2.0]
+
+
 def test_recorded_at_never_decreases_when_the_clock_is_set_back(store):
     store.commit_bars(fetched(bar(0)))
     with lake.open(store.home, now=lambda: datetime(2001, 1, 1, tzinfo=UTC)) as late:
@@ -177,7 +204,11 @@ def test_a_long_lived_reader_sees_what_another_process_commits(store):
 
 
 def test_a_writer_that_waits_too_long_says_so_and_writes_nothing(store):
-    with hold(store.place.gate), pytest.raises(GateBusyError, match="ask again"), hold(store.place.gate, patience=0.2):
+    with (
+        hold(store.place.gate),
+        pytest.raises(GateBusyError, match="ask again"),
+        hold(store.place.gate, patience=0.2),
+    ):
         pass
     with hold(store.place.gate, patience=0.2):
         pass  # the one who gave up does not keep the gate
@@ -185,7 +216,9 @@ def test_a_writer_that_waits_too_long_says_so_and_writes_nothing(store):
 
 def test_writers_in_many_processes_lose_nothing_and_double_nothing(store):
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write_days, args=(store.home, number, 6)) for number in range(3)]
+    writers = [
+        context.Process(target=_write_days, args=(store.home, number, 6)) for number in range(3)
+    ]
     for writer in writers:
         writer.start()
     heights = []
@@ -210,7 +243,9 @@ def test_a_writer_killed_at_any_moment_leaves_whole_commits_only(store):
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
         assert _count(store) % 10 == 0
-        keys = store.sql("SELECT count(*) - count(DISTINCT (source, symbol, timestamp)) AS twice FROM bars_1m")
+        keys = store.sql(
+            "SELECT count(*) - count(DISTINCT (source, symbol, timestamp)) AS twice FROM bars_1m"
+        )
         assert keys["twice"].item() == 0
     _write_days(store.home, 9, 1)  # the gate is free, the lake goes on
     assert _count(store, "S9") == 10
@@ -224,7 +259,9 @@ def _write_days(home: Path, number: int, days: int) -> None:
     with lake.open(home) as mine:
         for day in range(days):
             start = OPEN + timedelta(days=day)
-            rows = [bar(start + timedelta(minutes=minute), symbol=f"S{number}") for minute in range(10)]
+            rows = [
+                bar(start + timedelta(minutes=minute), symbol=f"S{number}") for minute in range(10)
+            ]
             mine.commit_bars(fetched(*rows))
 
 

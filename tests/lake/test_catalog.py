@@ -22,7 +22,11 @@ DUCKDB = Path(sysconfig.get_path("scripts")) / "duckdb"
 
 def cli(init: Path, query: str) -> str:
     done = subprocess.run(
-        [DUCKDB, "-init", init, "-csv", "-noheader", "-c", query], capture_output=True, text=True, timeout=60, check=True
+        [DUCKDB, "-init", init, "-csv", "-noheader", "-c", query],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return done.stdout.strip()
 
@@ -39,8 +43,12 @@ def test_the_duckdb_cli_opens_the_lake_while_a_writer_holds_the_gate(store, tmp_
 
 
 def test_every_table_and_view_has_a_comment(store):
-    tables = store.sql("SELECT table_name, comment FROM duckdb_tables() WHERE database_name = 'lake'")
-    views = store.sql("SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'lake' AND NOT internal")
+    tables = store.sql(
+        "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = 'lake'"
+    )
+    views = store.sql(
+        "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'lake' AND NOT internal"
+    )
 
     assert dict(tables.iter_rows()) == {name: comment for name, (_, comment) in TABLES.items()}
     assert dict(views.iter_rows()) == {name: comment for name, (_, comment) in VIEWS.items()}
@@ -60,12 +68,24 @@ def test_a_moved_lake_opens(store, tmp_path):
 def test_bars_lie_by_symbol_and_year_in_few_files(store):
     store.commit_bars(fetched(bar(OPEN), bar(OPEN.replace(year=2023)), bar(OPEN, symbol="QQQ")))
 
-    files = sorted(path.parent.relative_to(store.home).as_posix() for path in store.place.parquet.glob("main/bars_1m/**/*.parquet"))
+    files = sorted(
+        path.parent.relative_to(store.home).as_posix()
+        for path in store.place.parquet.glob("main/bars_1m/**/*.parquet")
+    )
     root = "parquet/main/bars_1m/symbol="
     assert files == [f"{root}QQQ/year=2024", f"{root}SPY/year=2023", f"{root}SPY/year=2024"]
 
 
-@pytest.mark.parametrize("query", ["DELETE FROM bars_1m", "COMMIT; DELETE FROM bars_1m", "CREATE TABLE x (a INTEGER)", "nonsense", ""])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM bars_1m",
+        "COMMIT; DELETE FROM bars_1m",
+        "CREATE TABLE x (a INTEGER)",
+        "nonsense",
+        "",
+    ],
+)
 def test_a_query_cannot_change_the_lake(store, query):
     store.commit_bars(fetched(bar(0)))
 
@@ -95,14 +115,18 @@ def test_the_lake_is_made_once_by_many_at_the_same_time(tmp_path):
 
     assert len(made) == 4
     with lake.open(tmp_path) as made_lake:
-        doubled = made_lake.sql("SELECT count(*) - count(DISTINCT session_date) AS twice FROM sessions")
+        doubled = made_lake.sql(
+            "SELECT count(*) - count(DISTINCT session_date) AS twice FROM sessions"
+        )
         assert doubled["twice"].item() == 0
 
 
 def test_threads_share_one_lake(store):
     store.commit_bars(fetched(*(bar(minute) for minute in range(50))))
     heights: list[int] = []
-    threads = [threading.Thread(target=lambda: heights.append(store.bars("SPY").height)) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: heights.append(store.bars("SPY").height)) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -116,7 +140,9 @@ def test_the_line_of_the_readme_prints_bars(store, monkeypatch):
     store.close()
     line = "import lake; print(lake.open().bars('SPY', start='2024-11-04', end='2024-11-04', timeframe='5min'))"
     monkeypatch.setenv("BARLAKE_HOME", str(store.home))
-    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", line], capture_output=True, text=True, timeout=60, check=True
+    )
 
     assert "2024-11-04" in done.stdout
     assert "shape: (1, 13)" in done.stdout

@@ -46,10 +46,22 @@ def test_minutes_nobody_fetched_are_gaps_and_not_absent(store):
     gaps = store.gaps("SPY", "2024-11-04", "2024-11-05")
 
     assert gaps.rows() == [
-        (date(2024, 11, 4), OPEN + timedelta(minutes=100), datetime(2024, 11, 4, 21, tzinfo=UTC), 290),
-        (date(2024, 11, 5), datetime(2024, 11, 5, 14, 30, tzinfo=UTC), datetime(2024, 11, 5, 21, tzinfo=UTC), 390),
+        (
+            date(2024, 11, 4),
+            OPEN + timedelta(minutes=100),
+            datetime(2024, 11, 4, 21, tzinfo=UTC),
+            290,
+        ),
+        (
+            date(2024, 11, 5),
+            datetime(2024, 11, 5, 14, 30, tzinfo=UTC),
+            datetime(2024, 11, 5, 21, tzinfo=UTC),
+            390,
+        ),
     ]
-    assert store.absent("SPY", "2024-11-04", "2024-11-05").rows() == [(date(2024, 11, 4), 100, 1, 99)]
+    assert store.absent("SPY", "2024-11-04", "2024-11-05").rows() == [
+        (date(2024, 11, 4), 100, 1, 99)
+    ]
 
 
 def test_a_half_day_expects_its_own_minutes(store):

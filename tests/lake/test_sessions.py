@@ -20,14 +20,23 @@ from lake.errors import RangeError
 def test_hours_follow_the_clocks_and_half_days(day, opens, closes, ends):
     session = sessions.schedule(day, day).to_dicts()[0]
 
-    assert [session[name].strftime("%H:%M") for name in ("open", "close", "post_close")] == [opens, closes, ends]
+    assert [session[name].strftime("%H:%M") for name in ("open", "close", "post_close")] == [
+        opens,
+        closes,
+        ends,
+    ]
     assert session["half_day"] == (closes in {"18:00", "17:00"})
 
 
 def test_closed_days_are_no_sessions():
     days = sessions.schedule(date(2024, 12, 20), date(2025, 1, 13))["session_date"].to_list()
 
-    closed = {date(2024, 12, 25), date(2025, 1, 1), date(2025, 1, 9), date(2024, 12, 21)}  # Jan 9: mourning for a president
+    closed = {
+        date(2024, 12, 25),
+        date(2025, 1, 1),
+        date(2025, 1, 9),
+        date(2024, 12, 21),
+    }  # Jan 9: mourning for a president
     assert not closed & set(days)
     assert len(days) == 14
 
@@ -35,7 +44,10 @@ def test_closed_days_are_no_sessions():
 def test_a_range_of_dates_covers_whole_days_in_new_york_across_the_change_of_clocks():
     start, end = sessions.window("2024-11-03", "2024-11-03")
 
-    assert (start, end) == (datetime(2024, 11, 3, 4, tzinfo=UTC), datetime(2024, 11, 4, 5, tzinfo=UTC))
+    assert (start, end) == (
+        datetime(2024, 11, 3, 4, tzinfo=UTC),
+        datetime(2024, 11, 4, 5, tzinfo=UTC),
+    )
 
 
 def test_a_time_keeps_its_moment_and_both_ends_are_included():

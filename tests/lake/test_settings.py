@@ -26,10 +26,34 @@ def test_nothing_set_means_alpacas_free_feed_and_a_home_beside_us():
 @pytest.mark.parametrize(
     ("base", "data", "trading", "stream", "source"),
     [
-        ("https://data.alpaca.markets/", "https://data.alpaca.markets", "https://paper-api.alpaca.markets", "wss://stream.data.alpaca.markets", "alpaca:iex"),
-        ("https://api.alpaca.markets", "https://data.alpaca.markets", "https://api.alpaca.markets", "wss://stream.data.alpaca.markets", "alpaca:iex"),
-        ("https://paper-api.alpaca.markets/v2", "https://data.alpaca.markets", "https://paper-api.alpaca.markets", "wss://stream.data.alpaca.markets", "alpaca:iex"),
-        ("http://localhost:8099/", "http://localhost:8099", "http://localhost:8099", "ws://localhost:8099", "sandbox:iex"),
+        (
+            "https://data.alpaca.markets/",
+            "https://data.alpaca.markets",
+            "https://paper-api.alpaca.markets",
+            "wss://stream.data.alpaca.markets",
+            "alpaca:iex",
+        ),
+        (
+            "https://api.alpaca.markets",
+            "https://data.alpaca.markets",
+            "https://api.alpaca.markets",
+            "wss://stream.data.alpaca.markets",
+            "alpaca:iex",
+        ),
+        (
+            "https://paper-api.alpaca.markets/v2",
+            "https://data.alpaca.markets",
+            "https://paper-api.alpaca.markets",
+            "wss://stream.data.alpaca.markets",
+            "alpaca:iex",
+        ),
+        (
+            "http://localhost:8099/",
+            "http://localhost:8099",
+            "http://localhost:8099",
+            "ws://localhost:8099",
+            "sandbox:iex",
+        ),
     ],
 )
 def test_one_base_url_finds_its_place(monkeypatch, base, data, trading, stream, source):
@@ -63,11 +87,14 @@ def test_keys_have_several_names_and_are_never_shown(monkeypatch, name):
 def test_a_token_of_a_service_that_is_gone_is_answered(monkeypatch):
     monkeypatch.setenv("IEX_TOKEN", "x")
 
-    assert load_settings().notes == ("IEX_TOKEN is set, but that service is gone; ALPACA_FEED=iex replaces it.",)
+    assert load_settings().notes == (
+        "IEX_TOKEN is set, but that service is gone; ALPACA_FEED=iex replaces it.",
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ALPACA_FEED", "nyse"), ("BARLAKE_API_PORT", "eighty"), ("BARLAKE_HISTORY", "long")]
+    ("name", "value"),
+    [("ALPACA_FEED", "nyse"), ("BARLAKE_API_PORT", "eighty"), ("BARLAKE_HISTORY", "long")],
 )
 def test_a_setting_that_cannot_be_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)

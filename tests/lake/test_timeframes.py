@@ -12,12 +12,25 @@ from lake import TIMEFRAMES, Fetched, sessions
 from lake.errors import TimeframeError
 from tests.market import OPEN, bar, bars, fetched
 
-MINUTES = {"2min": 2, "3min": 3, "5min": 5, "10min": 10, "15min": 15, "30min": 30, "1h": 60, "2h": 120, "4h": 240}
+MINUTES = {
+    "2min": 2,
+    "3min": 3,
+    "5min": 5,
+    "10min": 10,
+    "15min": 15,
+    "30min": 30,
+    "1h": 60,
+    "2h": 120,
+    "4h": 240,
+}
 
 
 def by_hand(rows, minutes):
     """The slow, obvious oracle: walk the minutes and group them."""
-    calendar = {row["session_date"]: row for row in sessions.schedule(date(2024, 10, 28), date(2024, 11, 8)).to_dicts()}
+    calendar = {
+        row["session_date"]: row
+        for row in sessions.schedule(date(2024, 10, 28), date(2024, 11, 8)).to_dicts()
+    }
     width = timedelta(minutes=minutes)
 
     def place(row):
@@ -28,12 +41,16 @@ def by_hand(rows, minutes):
             epoch = datetime(2000, 1, 3, tzinfo=UTC)
             return day, "none", epoch + (at - epoch) // width * width
         anchor = session["close"] if at >= session["close"] else session["open"]
-        part = "after" if at >= session["close"] else "regular" if at >= session["open"] else "before"
+        part = (
+            "after" if at >= session["close"] else "regular" if at >= session["open"] else "before"
+        )
         start = anchor + (at - anchor) // width * width
         return day, part, max(start, min(session["pre_open"], at))
 
     result = []
-    for (day, part, start), group in groupby(sorted(rows, key=lambda row: row["timestamp"]), key=place):
+    for (day, part, start), group in groupby(
+        sorted(rows, key=lambda row: row["timestamp"]), key=place
+    ):
         found = list(group)
         weighed = [row for row in found if row["vwap"] is not None]
         volume = sum(row["volume"] for row in weighed)
@@ -49,14 +66,18 @@ def by_hand(rows, minutes):
                 "close": found[-1]["close"],
                 "volume": sum(row["volume"] for row in found),
                 "trade_count": sum(counts) if counts else None,
-                "vwap": sum(row["vwap"] * row["volume"] for row in weighed) / volume if volume else None,
+                "vwap": sum(row["vwap"] * row["volume"] for row in weighed) / volume
+                if volume
+                else None,
             }
         )
     return result
 
 
 @given(written=bars(most=60), timeframe=st.sampled_from(sorted(MINUTES)))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_walk_over_the_minutes_agrees(store, written, timeframe):
     source = f"sandbox:{time.monotonic_ns()}"
     store.commit_bars(Fetched(source, written))
@@ -66,18 +87,30 @@ def test_a_walk_over_the_minutes_agrees(store, written, timeframe):
     expected = by_hand(written.to_dicts(), MINUTES[timeframe])
     assert len(rolled) == len(expected)
     for got, want in zip(rolled, expected, strict=True):
-        assert {name: got[name] for name in want if name != "vwap"} == {k: v for k, v in want.items() if k != "vwap"}
+        assert {name: got[name] for name in want if name != "vwap"} == {
+            k: v for k, v in want.items() if k != "vwap"
+        }
         assert (got["vwap"] is None) == (want["vwap"] is None)
         assert got["vwap"] is None or got["vwap"] == pytest.approx(want["vwap"], rel=1e-12)
 
 
 def test_an_hour_never_mixes_the_close_of_a_half_day_with_what_follows(store):
     close = datetime(2024, 11, 29, 18, 0, tzinfo=UTC)  # 13:00 in New York
-    store.commit_bars(fetched(bar(close - timedelta(minutes=1), 1.0), bar(close, 2.0), bar(close + timedelta(hours=1), 3.0)))
+    store.commit_bars(
+        fetched(
+            bar(close - timedelta(minutes=1), 1.0),
+            bar(close, 2.0),
+            bar(close + timedelta(hours=1), 3.0),
+        )
+    )
 
     hours = store.bars("SPY", timeframe="1h")
 
-    assert hours["timestamp"].to_list() == [close - timedelta(minutes=30), close, close + timedelta(hours=1)]
+    assert hours["timestamp"].to_list() == [
+        close - timedelta(minutes=30),
+        close,
+        close + timedelta(hours=1),
+    ]
     assert hours["is_regular"].to_list() == [True, False, False]
 
 
@@ -87,14 +120,24 @@ def test_a_day_is_its_regular_hours(store):
     day = store.bars("SPY", timeframe="1d").to_dicts()
 
     assert len(day) == 1
-    assert (day[0]["timestamp"], day[0]["open"], day[0]["high"], day[0]["close"]) == (OPEN, 100.0, 101.0, 101.0)
+    assert (day[0]["timestamp"], day[0]["open"], day[0]["high"], day[0]["close"]) == (
+        OPEN,
+        100.0,
+        101.0,
+        101.0,
+    )
     assert day[0]["session_date"] == date(2024, 11, 4)
 
 
 def test_the_views_say_what_the_api_says(store):
     store.commit_bars(fetched(*(bar(minute, 100.0 + minute) for minute in range(-20, 400, 7))))
 
-    for view, timeframe in (("bars", "1min"), ("bars_5m", "5min"), ("bars_1h", "1h"), ("bars_1d", "1d")):
+    for view, timeframe in (
+        ("bars", "1min"),
+        ("bars_5m", "5min"),
+        ("bars_1h", "1h"),
+        ("bars_1d", "1d"),
+    ):
         seen = store.sql(f"SELECT * FROM {view} ORDER BY timestamp")
         assert seen.equals(store.bars("SPY", timeframe=timeframe)), view
 

@@ -1,0 +1,157 @@
+"""``barlake up``: the whole house in the foreground, until Ctrl-C."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from agents.broker import broker_url, require
+from app.up.keeper import clear_orphan
+from app.up.locks import Lock, holder
+from app.up.parts import (
+    Part,
+    api_part,
+    beat_part,
+    broker_part,
+    check_ports,
+    ui_part,
+    worker_part,
+)
+from app.up.place import Place
+from app.up.screen import Screen, screen
+from app.up.supervisor import Supervisor
+from lake.errors import InvalidError
+from lake.journal import Journal
+from lake.logs import configure_logs, logger
+from lake.settings import Settings
+
+_LOOK_EVERY = 0.25
+_HANDOVER = 20.0
+
+
+class AlreadyUpError(InvalidError):
+    """The house of a home runs already."""
+
+    def __init__(self, home: str, pid: int | None) -> None:
+        super().__init__(home, pid)
+        self.home, self.pid = home, pid
+
+    def __str__(self) -> str:
+        who = f" (process {self.pid})" if self.pid else ""
+        return (
+            f"`barlake up` runs already for {self.home}{who}. Stop that one with Ctrl-C first, "
+            "or set BARLAKE_HOME to another folder and other ports."
+        )
+
+
+class Stop:
+    """What signals asked for: to stop, or, asked twice, to stop at once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def is_asked(self) -> bool:
+        """Whether to stop."""
+        return self.asked > 0
+
+    def is_urgent(self) -> bool:
+        """Whether it was asked for again."""
+        return self.asked > 1
+
+
+def up(settings: Settings, echo: Callable[[str], None]) -> None:
+    """Run broker, workers, scheduler, API and UI until SIGINT, SIGTERM or SIGHUP; then stop all.
+
+    With ``REDIS_URL`` set no broker is started. A part that dies is started again. Should this
+    process be killed, its parts end as well.
+
+    Args:
+        echo: Takes plain lines where standard output is no terminal.
+
+    Raises:
+        AlreadyUpError: Another one runs for this home.
+        PortTakenError: A port is in use. In both cases nothing was started.
+        BrokerMissingError: ``REDIS_URL`` is set and nothing answers there.
+        PartFailedError: A part did not start; all others are stopped again.
+    """
+    place = Place.of(settings)
+    lock = Lock.take(place.up_lock, patience=0.5)
+    if lock is None:
+        raise AlreadyUpError(str(place.home), (holder(place.up_lock) or {}).get("pid"))
+    with lock:
+        lock.note()
+        check_ports(place)
+        with _kept(place), Journal.open(settings.journal_url or place.home) as journal:
+            configure_logs("up", home=place.home, journal=journal, stderr=False)
+            with screen(echo) as shown, _stopping() as stop:
+                _run(place, journal, shown, stop)
+
+
+def _run(place: Place, journal: Journal, shown: Screen, stop: Stop) -> None:
+    supervisor = Supervisor(shown.tell)
+    shown.show(supervisor.members)
+    try:
+        if place.settings.redis_url:
+            require(broker_url(place.settings))
+        else:
+            clear_orphan(place)
+            supervisor.start([broker_part(place)])
+            supervisor.settle(stop.is_asked)
+        if not stop.is_asked():
+            supervisor.start(_parts(place, journal))
+            supervisor.settle(stop.is_asked)
+        if not stop.is_asked():
+            logger(stage="up").info("the house is up")
+            shown.say(f"Everything runs for {place.home}. Ctrl-C stops it.")
+        while not stop.is_asked():
+            supervisor.look()
+            time.sleep(_LOOK_EVERY)
+        shown.say("Stopping ...")
+    finally:
+        supervisor.stop(stop.is_urgent)
+        logger(stage="up").info("the house is down")
+    shown.say("Everything is stopped.")
+
+
+def _parts(place: Place, journal: Journal) -> list[Part]:
+    numbers = range(1, place.settings.workers + 1)
+    workers = [worker_part(place, journal, number) for number in numbers]
+    return [*workers, beat_part(place, journal), api_part(place), ui_part(place)]
+
+
+@contextmanager
+def _kept(place: Place) -> Iterator[None]:
+    """Be the one who keeps the broker: a keeper that runs for some API hands over and ends."""
+    end = time.monotonic() + _HANDOVER
+    while (lock := Lock.take(place.keeper_lock, patience=0.2)) is None:
+        keeper = holder(place.keeper_lock) or {}
+        if time.monotonic() > end:
+            raise AlreadyUpError(str(place.home), keeper.get("pid"))
+        if keeper.get("who") == "keeper" and keeper.get("state") == "running":
+            with suppress(ProcessLookupError):
+                os.kill(int(keeper["pid"]), signal.SIGTERM)
+    with lock:
+        lock.note(who="up", state="running")
+        try:
+            yield
+        finally:
+            lock.note(who="up", state="stopping")
+
+
+@contextmanager
+def _stopping() -> Iterator[Stop]:
+    """Listen to the signals that end us; as before again afterwards."""
+    stop = Stop()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.asked += 1
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.doors import opened_lake
+from app.cli.doors import check_past, opened_lake
 from app.cli.options import End, Output, Source, Start, Symbol, TableFormat
 from app.cli.output import OutputError, counted, csv_text, remark, replacing, say, show_frame
 from app.cli.teaching import add
@@ -67,6 +67,7 @@ def bars(
     if chosen is TableFormat.PARQUET and output is None and sys.stdout.isatty():
         problem = "Parquet is not for a terminal. Name a file with -o FILE, or send it into a pipe."
         raise OutputError(problem)
+    check_past(start)
     with opened_lake() as lake:
         found = lake.bars(
             symbol,

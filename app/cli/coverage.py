@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from app.cli.doors import opened_lake
+from app.cli.doors import check_past, opened_lake
 from app.cli.options import AsJson, End, Source, Start, Symbol
 from app.cli.output import counted, say, show_frame, show_json
 from app.cli.teaching import add
@@ -41,6 +41,7 @@ def coverage(
         barlake coverage SPY
         barlake coverage SPY --start 2024-05-01 --end 2024-05-31 --json
     """
+    check_past(start)
     with opened_lake() as lake:
         found = _collect(lake, symbol.upper(), start, end, source)
     if as_json:

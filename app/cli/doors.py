@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,21 @@ def opened_journal() -> "Journal":
     from lake.journal import Journal
 
     return Journal.open(settings().journal_url or settings().home)
+
+
+def check_past(start: str | None) -> None:
+    """Return if a range does not begin in the future.
+
+    Raises:
+        RangeError: It does, or it is neither a date nor a time with its zone.
+    """
+    from lake.errors import RangeError
+    from lake.sessions import moment, today
+
+    begin, now = moment(start), datetime.now(UTC)
+    if begin is not None and begin > (now if isinstance(begin, datetime) else today(now)):
+        problem = f"The range starts at {start}, which is in the future. Ask for a past one."
+        raise RangeError(problem)
 
 
 def log_quietly(journal: "Journal | None" = None) -> None:

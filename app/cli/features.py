@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.bars import write
-from app.cli.doors import opened_lake
+from app.cli.doors import check_past, opened_lake
 from app.cli.options import AnySymbols, AsJson, End, Source, Start, TableFormat
 from app.cli.output import OutputError, made_folder, say, show_json, show_table
 from app.cli.teaching import add, add_group
@@ -102,6 +102,7 @@ def export(
         raise OutputError(problem)
     from lake.features import read_features
 
+    check_past(start)
     with opened_lake() as lake:
         for symbol in _chosen(lake, symbols):
             wide = read_features(lake, symbol, set_name, start, end, source=source)

@@ -66,8 +66,13 @@ def ingest(
 def _queue(
     journal: "Journal", tickers: Sequence[str], start: str | None, end: str | None
 ) -> "list[Job]":
-    from agents.tasks import send
+    """Queue nothing unless all can be: what cannot be is refused before, and so is no broker."""
+    from agents.queueing import require_keys, span
+    from agents.tasks import check_broker, send
 
+    span(settings().history, start, end, now=datetime.now(UTC))
+    require_keys(settings())
+    check_broker()
     return _made(journal, tickers, (start, end), send)
 
 

@@ -19,6 +19,8 @@ TOMORROW = str(date.today() + timedelta(days=3))  # noqa: DTZ011 - days ahead in
         (("bars", "SPY", "--timeframe", "7min"), "Use one of 1min"),
         (("bars", "SPY", "--adjust", "sideways"), "raw"),
         (("bars", "SPY", "--start", "2024-11-05", "--end", "2024-11-04"), "Swap the two"),
+        (("bars", "SPY", "--start", "2999-01-04"), "in the future"),
+        (("coverage", "SPY", "--start", "2999-01-04"), "in the future"),
         (("bars", "SPY", "--start", "yesterday"), "2024-05-01"),
         (("bars", "SPY", "--start", "2024-11-05T09:30:00"), "zone"),
         (("bars", "SPY", "--source", "alpaca:sip"), "alpaca:sip"),
@@ -81,6 +83,7 @@ def test_an_ingest_without_a_broker_names_the_ways_on(barlake, where):
     assert is_one_sentence(answer), answer
     assert "barlake up" in answer.err
     assert "--here" in answer.err
+    assert json.loads(barlake("jobs", "--json").out) == []
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,8 @@ TABLES: dict[str, tuple[str, str]] = {
         """simulation_id VARCHAR NOT NULL, strategy VARCHAR NOT NULL, model_id VARCHAR, symbol VARCHAR NOT NULL,
         mode VARCHAR NOT NULL,
         "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ NOT NULL, snapshot BIGINT NOT NULL,
-        params VARCHAR NOT NULL, metrics VARCHAR NOT NULL, orders_hash VARCHAR NOT NULL, state VARCHAR NOT NULL, error VARCHAR, created_at TIMESTAMPTZ NOT NULL""",
+        params VARCHAR NOT NULL, metrics VARCHAR NOT NULL, orders_hash VARCHAR NOT NULL,
+        state VARCHAR NOT NULL, error VARCHAR, created_at TIMESTAMPTZ NOT NULL""",
         "the trial ledger: every simulation ever run; params and metrics are JSON",
     ),
     "simulation_equity": (
@@ -144,7 +145,8 @@ TABLES: dict[str, tuple[str, str]] = {
         "equity curves in USD, beside buy and hold",
     ),
     "simulation_orders": (
-        """simulation_id VARCHAR NOT NULL, number INTEGER NOT NULL, decided_at TIMESTAMPTZ NOT NULL, filled_at TIMESTAMPTZ NOT NULL,
+        """simulation_id VARCHAR NOT NULL, number INTEGER NOT NULL,
+        decided_at TIMESTAMPTZ NOT NULL, filled_at TIMESTAMPTZ NOT NULL,
         side VARCHAR NOT NULL, shares DOUBLE NOT NULL, price DOUBLE NOT NULL, costs DOUBLE NOT NULL""",
         "filled orders of each simulation; price in USD per share, costs in USD",
     ),

@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         default="localhost,127.0.0.1,[::1]", validation_alias=_names("BARLAKE_ALLOWED_HOSTS")
     )
+    trusted_clients: str = Field(default="", validation_alias=_names("BARLAKE_TRUSTED_CLIENTS"))
     workers: int = Field(default=2, ge=1, le=64, validation_alias=_names("BARLAKE_WORKERS"))
     source_name: str = Field(
         default="sandbox",
@@ -140,7 +141,10 @@ def load_settings() -> Settings:
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
     except (UnreadableError, UnicodeDecodeError, OSError) as error:
-        problem = f"The file .env cannot be read ({type(error).__name__}). Write it as lines of NAME=value, in UTF-8; .env.example shows each."
+        problem = (
+            f"The file .env cannot be read ({type(error).__name__}). "
+            "Write it as lines of NAME=value, in UTF-8; .env.example shows each."
+        )
         raise SettingsError(problem) from None
 
 

@@ -1,6 +1,7 @@
 """What the ledger promises: a gap is a session minute nobody has fetched, and nothing else."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ def test_merging_keeps_the_same_minutes_apart_and_in_order(intervals):
     merged = merge(intervals)
 
     assert minutes(merged) == minutes(intervals)
-    assert all(before[1] < after[0] for before, after in zip(merged, merged[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(merged))
 
 
 @given(wanted=st.tuples(st.integers(0, 60), st.integers(0, 60)), intervals=spans)

@@ -1,5 +1,7 @@
 """What settings promise: the names of .env.example work, hosts are told apart, bad ones get a sentence."""
 
+import os
+
 import pytest
 
 from lake.errors import SettingsError
@@ -8,7 +10,7 @@ from lake.settings import load_settings
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch, tmp_path):
-    for name in list(__import__("os").environ):
+    for name in list(os.environ):
         if name.startswith(("ALPACA_", "APCA_", "BARLAKE_", "REDIS_", "IEX_")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -23,45 +25,37 @@ def test_nothing_set_means_alpacas_free_feed_and_a_home_beside_us():
     assert str(settings.home) == "data"
 
 
+ALPACA = {
+    "data": "https://data.alpaca.markets",
+    "trading": "https://paper-api.alpaca.markets",
+    "stream": "wss://stream.data.alpaca.markets",
+    "source": "alpaca:iex",
+}
+ELSEWHERE = {
+    "data": "http://localhost:8099",
+    "trading": "http://localhost:8099",
+    "stream": "ws://localhost:8099",
+    "source": "sandbox:iex",
+}
+
+
 @pytest.mark.parametrize(
-    ("base", "data", "trading", "stream", "source"),
+    ("base", "found"),
     [
-        (
-            "https://data.alpaca.markets/",
-            "https://data.alpaca.markets",
-            "https://paper-api.alpaca.markets",
-            "wss://stream.data.alpaca.markets",
-            "alpaca:iex",
-        ),
-        (
-            "https://api.alpaca.markets",
-            "https://data.alpaca.markets",
-            "https://api.alpaca.markets",
-            "wss://stream.data.alpaca.markets",
-            "alpaca:iex",
-        ),
-        (
-            "https://paper-api.alpaca.markets/v2",
-            "https://data.alpaca.markets",
-            "https://paper-api.alpaca.markets",
-            "wss://stream.data.alpaca.markets",
-            "alpaca:iex",
-        ),
-        (
-            "http://localhost:8099/",
-            "http://localhost:8099",
-            "http://localhost:8099",
-            "ws://localhost:8099",
-            "sandbox:iex",
-        ),
+        ("https://data.alpaca.markets/", ALPACA),
+        ("https://api.alpaca.markets", {**ALPACA, "trading": "https://api.alpaca.markets"}),
+        ("https://paper-api.alpaca.markets/v2", ALPACA),
+        ("http://localhost:8099/", ELSEWHERE),
     ],
 )
-def test_one_base_url_finds_its_place(monkeypatch, base, data, trading, stream, source):
+def test_one_base_url_finds_its_place(monkeypatch, base, found):
     monkeypatch.setenv("ALPACA_API_BASE_URL", base)
     settings = load_settings()
 
-    assert (settings.data_url, settings.trading_url, settings.stream_url) == (data, trading, stream)
-    assert settings.source == source
+    assert settings.data_url == found["data"]
+    assert settings.trading_url == found["trading"]
+    assert settings.stream_url == found["stream"]
+    assert settings.source == found["source"]
 
 
 def test_data_and_stream_can_be_set_apart(monkeypatch):

@@ -93,7 +93,7 @@ class Supervisor:
             if member.state == "waiting" and now >= member.due:
                 self._begin(member)
             elif member.state == "starting" and member.part.ready():
-                self._change(member, "ready", "ready again")
+                self._change(member, "ready", "ready again" if member.deaths else "ready")
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Stop all parts, within ten seconds, the broker last; no process is left.

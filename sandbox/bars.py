@@ -1,5 +1,6 @@
 """Bars as columns, and their text in the protocol."""
 
+import io
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ class Block(NamedTuple):
 
     time: Int64s
     ends: Int64s
-    text: bytes
+    text: bytes | memoryview
 
     @property
     def size(self) -> int:
@@ -89,7 +90,7 @@ class Block(NamedTuple):
     def cut(self, start: int, end: int) -> bytes:
         """The text of rows ``start`` to ``end`` (outside), in order of time."""
         begin = int(self.ends[start - 1]) + 1 if start else 0
-        return self.text[begin : int(self.ends[end - 1])]
+        return bytes(self.text[begin : int(self.ends[end - 1])])
 
     def cut_backwards(self, start: int, end: int) -> bytes:
         """The same rows, the latest first."""
@@ -97,7 +98,7 @@ class Block(NamedTuple):
 
 
 def encode(bars: Bars) -> Block:
-    """The text of bars: polars writes a row's JSON about four times faster than dictionaries do."""
+    """The text of bars; polars writes rows about three times faster than orjson dictionaries."""
     frame = pl.DataFrame(
         {
             "c": bars.close,
@@ -105,14 +106,17 @@ def encode(bars: Bars) -> Block:
             "l": bars.low,
             "n": bars.count,
             "o": bars.open,
-            "t": pl.Series(bars.time, dtype=pl.Int64),
+            "t": pl.from_epoch(pl.Series(bars.time)).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "v": bars.volume,
             "vw": bars.vwap,
         }
-    ).with_columns(pl.from_epoch("t").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    lines = frame.write_ndjson().encode()
-    ends = np.flatnonzero(np.frombuffer(lines, dtype=np.uint8) == ord("\n"))
-    return Block(bars.time, ends.astype(np.int64), lines[:-1].replace(b"\n", b","))
+    )
+    lines = io.BytesIO()
+    frame.write_ndjson(lines)
+    text = np.frombuffer(lines.getbuffer(), dtype=np.uint8)
+    ends = np.flatnonzero(text == ord("\n"))
+    text[ends] = ord(",")
+    return Block(bars.time, ends.astype(np.int64), lines.getbuffer())
 
 
 def encode_each(parts: list[Bars]) -> list[Block]:

@@ -71,7 +71,10 @@ def running(config: SandboxConfig) -> Iterator[str]:
     options = config.arguments()
     options.append("--port=0")
     command = [sys.executable, "-m", "sandbox", *options, "--until-eof"]
-    environment = os.environ | {"PYTHONPATH": _import_path(), "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": _import_path(),
+        "POLARS_MAX_THREADS": "1",  # the other cores are the program's
+    }
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(  # noqa: S603 - our own module and checked options
@@ -103,7 +106,8 @@ def _stop(_: int, __: FrameType | None) -> None:
 
 
 def _stop_at_eof(server: uvicorn.Server) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # sys.stdin's own lock would hold up the exit
+        pass
     server.should_exit = True
 
 

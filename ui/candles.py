@@ -28,7 +28,9 @@ def chart(bars: pl.DataFrame, *, height: int) -> Any:
         "!isValid(zoom.i) || (datum.i >= zoom.i[0] - 1 && datum.i <= zoom.i[1] + 1)"
     )
     x = _bar_axis(facts.height)
-    lines = base.transform_filter("datum.opens").mark_rule(color=_GREY, strokeDash=[2, 3], opacity=0.5)
+    lines = base.transform_filter("datum.opens").mark_rule(
+        color=_GREY, strokeDash=[2, 3], opacity=0.5
+    )
     return (
         alt.layer(
             lines.encode(x=x),
@@ -119,7 +121,7 @@ def _pointer(base: Any, x: Any) -> Any:
         name="hover", nearest=True, on="pointermove", clear="pointerout", fields=["i"], empty=False
     )
     prices = [
-        alt.Tooltip(f"{name}:Q", title=name.title(), format=",.2f")
+        alt.Tooltip(f"{name}:Q", title="VWAP" if name == "vwap" else name.title(), format=",.2f")
         for name in ("open", "high", "low", "close", "vwap")
     ]
     volume = alt.Tooltip("volume:Q", title="Volume", format=",.0f")

@@ -36,9 +36,7 @@ _SYMBOLS = pl.Schema(
         "is_default": pl.Boolean(),
     }
 )
-_GAPS = pl.Schema(
-    {"session_date": pl.Date(), "start": _TIME, "end": _TIME, "minutes": pl.Int64()}
-)
+_GAPS = pl.Schema({"session_date": pl.Date(), "start": _TIME, "end": _TIME, "minutes": pl.Int64()})
 
 
 class ApiError(Exception):

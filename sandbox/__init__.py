@@ -4,6 +4,11 @@
 :func:`sandbox.server.create_app` is the application. It needs no keys and no network, and imports
 none of the other rooms: to them it is a host like Alpaca's.
 
+Without a folder it serves, for NYSE sessions since 2016-01-04 and the same for the same seed: SPY
+(dividends), QQQ, AAPL, GOOGL, MSFT, IBM (dividends), SPLT (splits 4:1 on 2024-10-15), LATE (listed
+on 2023-06-01) and THIN (trades in about a third of the regular minutes). Any other ticker that is
+asked for at the start gets a character from its name.
+
 What it does where Alpaca's behaviour is not documented: a bare date is a day of New York, included
 whole as an end; multi-hour bars are counted from midnight in New York; reverse order (``sort=desc``)
 reverses time, not symbols; ``asof`` is checked and changes nothing, as nothing was renamed.

@@ -22,7 +22,7 @@ from sandbox.market import Action, ByteCache, Listing
 PRICES = ("open", "high", "low", "close")
 REQUIRED = {"timestamp", *PRICES, "volume"}
 #: Held decoded; a symbol's ten years are about 60 MB.
-CACHE_BYTES = 512 << 20
+CACHE_BYTES = 256 << 20
 SHARES_A_TRADE = 100
 
 

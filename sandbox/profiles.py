@@ -42,7 +42,7 @@ class Profile:
 
 
 #: SPY and QQQ follow the market closely; IBM and SPY pay dividends; SPLT splits 4:1; THIN trades in
-#: about every fourth regular minute and hardly outside; LATE begins in June 2023.
+#: about a third of the regular minutes and hardly outside; LATE begins in June 2023.
 DEFAULTS: tuple[Profile, ...] = (
     Profile(symbol="AAPL", price=60, growth=0.13, volatility=0.017, market=0.72, trades=500_000),
     Profile(symbol="GOOGL", price=40, growth=0.14, volatility=0.017, market=0.70, trades=260_000),

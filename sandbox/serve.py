@@ -70,7 +70,7 @@ def running(config: SandboxConfig) -> Iterator[str]:
     """
     options = config.arguments()
     options.append("--port=0")
-    command = [sys.executable, "-m", "sandbox", *options, "--until-eof"]
+    command = [sys.executable, "-P", "-m", "sandbox", *options, "--until-eof"]
     environment = os.environ | {
         "PYTHONPATH": _import_path(),
         "POLARS_MAX_THREADS": "1",  # the other cores are the program's

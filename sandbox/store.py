@@ -14,7 +14,7 @@ from sandbox.market import Action, ByteCache, Market
 from sandbox.timeframes import MINUTE, ONE_MINUTE, Timeframe, day_bar, first_days, roll_up
 from sandbox.times import date_of, new_york_day
 
-CACHE_BYTES = 384 << 20
+CACHE_BYTES = 256 << 20
 #: Blocks made in one go; more rows than about a page would be made in vain.
 MOST_AT_ONCE = 16
 ROWS_A_SESSION = 700

@@ -1,5 +1,6 @@
 """A sandbox in a process of its own, whose clock stands on a Tuesday morning in December 2024."""
 
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -58,11 +59,8 @@ def client(sandbox_url):
     client.session.close()
 
 
-@pytest.fixture
-def open_sandbox():
-    """Start further sandboxes; all end with the test."""
-    from contextlib import ExitStack
-
+@contextmanager
+def starting():
     with ExitStack() as stack:
 
         def start(**options):
@@ -71,4 +69,18 @@ def open_sandbox():
             stack.callback(client.session.close)
             return client
 
+        yield start
+
+
+@pytest.fixture
+def open_sandbox():
+    """Start further sandboxes; all end with the test."""
+    with starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def open_sandbox_once():
+    """Start sandboxes that end with the module."""
+    with starting() as start:
         yield start

@@ -13,15 +13,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def real():
-    from sandbox.config import SandboxConfig
-    from sandbox.serve import running
-    from tests.sandbox.conftest import Client
-
-    with running(SandboxConfig(data=REAL)) as url:
-        client = Client(url)
-        yield client
-        client.session.close()
+def real(open_sandbox_once):
+    return open_sandbox_once(data=REAL, now=None)
 
 
 def test_every_bar_of_every_file_is_served_once(real):

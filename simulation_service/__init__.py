@@ -1,0 +1,1 @@
+"""Simulation that does not flatter: fills, costs, metrics and the trial ledger."""

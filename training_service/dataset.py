@@ -1,6 +1,6 @@
 """Rows to learn from or to predict on: one primary symbol, with others beside it by the minute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -60,6 +60,7 @@ def assemble(
     label: Label | None = None,
     start: Moment = None,
     end: Moment = None,
+    sources: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Features of the primary symbol and of its context, joined on the minute, strictly.
 
@@ -71,15 +72,17 @@ def assemble(
         label: Adds ``label`` and ``label_end``; rows without a label stay, with nulls.
         start: A New York session date, or a time with its zone; None for the beginning.
         end: As ``start``, both included; None for the newest.
+        sources: Where the bars of a symbol come from; those ``bars`` shows where it says nothing.
 
     Raises:
         BarsMissingError: The lake has no bars of a symbol.
         SymbolsError: No symbol, the same twice, or no minute they have in common.
     """
     names = check_symbols(symbols)
-    builds = {name: build.build(lk, name, set_name) for name in names}
-    sources = {name: built.source for name, built in builds.items()}
-    parts = {name: _features(lk, name, set_name, sources[name], start, end) for name in names}
+    asked = sources or {}
+    builds = {name: build.build(lk, name, set_name, asked.get(name)) for name in names}
+    origins = {name: built.source for name, built in builds.items()}
+    parts = {name: _features(lk, name, set_name, origins[name], start, end) for name in names}
     primary = names[0]
     frame = labels.add(parts[primary], label) if label else parts[primary]
     joined = frame
@@ -93,7 +96,7 @@ def assemble(
         frame=joined.sort("timestamp"),
         columns=tuple(name for name in joined.columns if name not in own),
         coverage=_coverage(parts, primary),
-        sources=sources,
+        sources=origins,
         set_version=builds[primary].set_version,
     )
 

@@ -1,0 +1,199 @@
+"""The trial ledger: every simulation ever run, with its curve and its orders.
+
+Runs that failed are in it too, with the reason. How a simulation is run is the simulation
+service's affair.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from lake.errors import MissingError
+
+if TYPE_CHECKING:
+    from lake.store import Lake
+
+EQUITY = pl.Schema(
+    {"timestamp": pl.Datetime("us", "UTC"), "equity": pl.Float64(), "benchmark": pl.Float64()}
+)
+ORDERS = pl.Schema(
+    {
+        "number": pl.Int32(),
+        "decided_at": pl.Datetime("us", "UTC"),
+        "filled_at": pl.Datetime("us", "UTC"),
+        "side": pl.String(),
+        "shares": pl.Float64(),
+        "price": pl.Float64(),
+        "costs": pl.Float64(),
+    }
+)
+_COLUMNS = (
+    "simulation_id",
+    "strategy",
+    "model_id",
+    "symbol",
+    "mode",
+    "start",
+    "end",
+    "snapshot",
+    "params",
+    "metrics",
+    "orders_hash",
+    "state",
+    "error",
+)
+_NAMES = ", ".join(f'"{name}"' for name in (*_COLUMNS, "created_at"))
+
+
+class SimulationMissingError(MissingError):
+    """No simulation of an id is in the ledger."""
+
+    def __init__(self, simulation_id: str) -> None:
+        super().__init__(simulation_id)
+        self.simulation_id = simulation_id
+
+    def __str__(self) -> str:
+        return (
+            f"There is no simulation {self.simulation_id[:64]!r}. "
+            "`barlake simulate` runs one; lake.sql('FROM simulations') lists those there are."
+        )
+
+
+@dataclass(frozen=True)
+class StoredSimulation:
+    """One row of the ledger.
+
+    Attributes:
+        simulation_id: The hash of everything the run was made from, shortened.
+        start: First bar simulated (UTC); of a run that failed, what was asked for.
+        end: Last bar simulated.
+        state: ``done`` or ``failed``, with ``error``.
+        created_at: When it was noted (UTC); None before.
+    """
+
+    simulation_id: str
+    strategy: str
+    model_id: str | None
+    symbol: str
+    mode: str
+    start: datetime
+    end: datetime
+    snapshot: int
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    orders_hash: str
+    state: Literal["done", "failed"]
+    error: str | None = None
+    created_at: datetime | None = None
+
+
+def store_simulation(
+    lk: "Lake", new: StoredSimulation, equity: pl.DataFrame, orders: pl.DataFrame
+) -> StoredSimulation:
+    """Enter a run into the ledger with its curve and its orders, in one transaction.
+
+    The same id again replaces a run that failed, and leaves one that is done.
+
+    Args:
+        equity: As ``EQUITY``: a value a session, in USD.
+        orders: As ``ORDERS``.
+
+    Raises:
+        GateBusyError: Another process held the commit gate too long. Nothing was written.
+    """
+    with lk.writing() as transaction:
+        run = transaction.connection
+        standing = run.execute(
+            "SELECT state FROM simulations WHERE simulation_id = ?", [new.simulation_id]
+        ).fetchone()
+        if standing is None or standing[0] == "failed":
+            run.execute("DELETE FROM simulations WHERE simulation_id = ?", [new.simulation_id])
+            _insert(run, new, transaction.recorded_at)
+            for table, frame in (("simulation_equity", equity), ("simulation_orders", orders)):
+                run.register("rows", frame)
+                names = ", ".join(frame.columns)
+                run.execute(
+                    f"INSERT INTO {table} (simulation_id, {names}) SELECT ?, {names} FROM rows",
+                    [new.simulation_id],
+                )
+                run.unregister("rows")
+    return simulation(lk, new.simulation_id)
+
+
+def simulations(lk: "Lake") -> pl.DataFrame:
+    """Every run, newest first: the table ``simulations``."""
+    with lk.reading() as connection:
+        return connection.execute("FROM simulations ORDER BY created_at DESC, simulation_id").pl()
+
+
+def simulation(lk: "Lake", simulation_id: str) -> StoredSimulation:
+    """One run.
+
+    Raises:
+        SimulationMissingError: There is none of that id.
+    """
+    found = find_simulation(lk, simulation_id)
+    if found is None:
+        raise SimulationMissingError(simulation_id)
+    return found
+
+
+def find_simulation(lk: "Lake", simulation_id: str) -> StoredSimulation | None:
+    """One run, or None."""
+    with lk.reading() as connection:
+        row = connection.execute(
+            f"SELECT {_NAMES} FROM simulations WHERE simulation_id = ?", [simulation_id]
+        ).fetchone()
+    if row is None:
+        return None
+    facts = dict(zip((*_COLUMNS, "created_at"), row, strict=True))
+    facts["params"], facts["metrics"] = json.loads(facts["params"]), json.loads(facts["metrics"])
+    return StoredSimulation(**facts)
+
+
+def equity(lk: "Lake", simulation_id: str) -> pl.DataFrame:
+    """The curve of a run beside buy and hold, as ``EQUITY``; empty if there is none."""
+    return _rows(lk, "simulation_equity", EQUITY, simulation_id, "timestamp")
+
+
+def orders(lk: "Lake", simulation_id: str) -> pl.DataFrame:
+    """The filled orders of a run, as ``ORDERS``; empty if there is none."""
+    return _rows(lk, "simulation_orders", ORDERS, simulation_id, "number")
+
+
+def trials(lk: "Lake", symbol: str, start: datetime, end: datetime) -> int:
+    """How many strategies were tried on a symbol's bars of a range, or on a part of them.
+
+    A strategy counts once, however often and in however many modes it ran: the more were tried,
+    the less the best of them says.
+    """
+    with lk.reading() as connection:
+        row = connection.execute(
+            """SELECT count(DISTINCT strategy) FROM simulations
+               WHERE symbol = ? AND state = 'done' AND "start" <= ? AND "end" >= ?""",
+            [symbol, end, start],
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _insert(run: Any, new: StoredSimulation, recorded_at: datetime) -> None:
+    values = [getattr(new, name) for name in _COLUMNS]
+    for name in ("params", "metrics"):
+        values[_COLUMNS.index(name)] = json.dumps(getattr(new, name), sort_keys=True)
+    marks = ", ".join("?" for _ in (*values, recorded_at))
+    run.execute(f"INSERT INTO simulations ({_NAMES}) VALUES ({marks})", [*values, recorded_at])
+
+
+def _rows(
+    lk: "Lake", table: str, schema: pl.Schema, simulation_id: str, order: str
+) -> pl.DataFrame:
+    names = ", ".join(schema.names())
+    with lk.reading() as connection:
+        return connection.execute(
+            f"SELECT {names} FROM {table} WHERE simulation_id = ? ORDER BY {order}",
+            [simulation_id],
+        ).pl()

@@ -1,15 +1,14 @@
 """``barlake ingest``: queue the bars of symbols, or bring them in this process."""
 
 import socket
-import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.doors import log_quietly, opened_journal, settings
-from app.cli.jobs import as_plain, raise_failures, show_jobs, watch
+from app.cli.doors import interruptible, log_quietly, opened_journal, settings
+from app.cli.jobs import as_plain, raise_failures, show_jobs, watch, watching
 from app.cli.options import AsJson, End, Start, Symbols
 from app.cli.output import remark, say, show_json
 from app.cli.teaching import add
@@ -67,7 +66,8 @@ def _queue(
     journal: "Journal", tickers: Sequence[str], start: str | None, end: str | None
 ) -> "list[Job]":
     """Queue nothing unless all can be: what cannot be is refused before, and so is no broker."""
-    from agents.queueing import require_keys, span
+    from agents.queueing import span
+    from agents.sources import require_keys
     from agents.tasks import check_broker, send
 
     span(settings().history, start, end, now=datetime.now(UTC))
@@ -98,41 +98,43 @@ def _made(
 def _here(
     journal: "Journal", tickers: Sequence[str], start: str | None, end: str | None
 ) -> "list[Job]":
-    """Work in a thread, so that this one can draw; an interrupt leaves whole commits only."""
+    """Do the work in this thread, where an interrupt puts the job back, while another one draws."""
     found = _made(journal, tickers, (start, end), send=lambda _: None)
     names = [job.id for job in found]
-    failures: list[Exception] = []
-    worker = threading.Thread(target=_work, args=(journal, names, failures), daemon=True)
-    worker.start()
-    watch(journal, names, alive=worker.is_alive)
-    worker.join()
-    if failures:
-        raise failures[0]
-    return watch(journal, names)  # a job that a live worker had is waited for
+    with watching(journal, names):
+        _work(journal, names)
+    ended = [journal.job(name) for name in names]
+    if all(job.is_finished for job in ended):
+        return ended
+    return watch(journal, names)  # a live worker has one of them
 
 
-def _work(journal: "Journal", names: Sequence[str], failures: list[Exception]) -> None:
-    """Do jobs one after another, as a worker would; what escapes is kept for the other thread."""
+def _work(journal: "Journal", names: Sequence[str]) -> None:
+    """Do jobs one after another, as a worker would."""
     from agents.heartbeat import Pulse
     from agents.work import perform
     from agents.worker import Workshop
 
+    def run(job: "Job") -> dict[str, Any]:
+        with interruptible():
+            return shop.run(job)
+
     agent = f"cli@{socket.gethostname()}"
+    log_quietly(journal)
+    shop = Workshop(agent)
+    pulse = Pulse(journal, agent, "cli").start()
     try:
-        log_quietly(journal)
-        shop = Workshop(agent)
-        pulse = Pulse(journal, agent, "cli").start()
         for name in names:
-            perform(journal, name, shop.run, pulse=pulse, last=True)
+            perform(journal, name, run, pulse=pulse, last=True)
+    finally:
         pulse.stop()
-    except Exception as error:  # noqa: BLE001 - raised again where it is explained
-        failures.append(error)
 
 
 def _tell(found: "Sequence[Job]", *, as_json: bool, over: bool) -> None:
     if as_json:
         show_json([as_plain(job) for job in found])
         return
-    show_jobs(found)
+    if any(job.state != "failed" for job in found):
+        show_jobs(found)
     if not over:
         say("`barlake jobs` shows how far they are; --wait would have waited.")

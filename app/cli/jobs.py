@@ -1,7 +1,9 @@
 """``barlake jobs``: what is queued, running, done and failed; and watching it happen."""
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,6 +121,24 @@ def watch(
             if all(job.is_finished for job in found) or not going:
                 return found
             time.sleep(_LOOK_EVERY)
+
+
+@contextmanager
+def watching(journal: "Journal", names: "Sequence[str]") -> Iterator[None]:
+    """Show the progress bar of jobs from another thread, for as long as the block works on them."""
+    over = threading.Event()
+
+    def draw() -> None:
+        with suppress(LakeError):  # a journal that is busy costs a picture, not the work
+            watch(journal, names, alive=lambda: not over.is_set())
+
+    thread = threading.Thread(target=draw, name="progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def raise_failures(found: "Sequence[Job]") -> None:

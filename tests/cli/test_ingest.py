@@ -1,0 +1,141 @@
+"""Bringing bars from the shell: in this process, and through a broker and workers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.config import SandboxConfig
+from sandbox.serve import running
+from tests.cli.conftest import clean_environment
+
+WEEK = ("--start", "2024-11-04", "--end", "2024-11-08")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[dict[str, str]]:
+    with running(SandboxConfig(key="right", secret="also-right")) as url:
+        yield {
+            "ALPACA_API_BASE_URL": f"{url}/",
+            "ALPACA_API_KEY_ID": "right",
+            "ALPACA_API_SECRET_KEY": "also-right",
+        }
+
+
+def test_bars_come_here_without_a_broker_and_only_once(barlake, sandbox):
+    first = barlake("ingest", "spy", "QQQ", *WEEK, "--here", "--json", env=sandbox)
+    again = barlake("ingest", "SPY", *WEEK, "--here", "--json", env=sandbox)
+
+    assert first.code == again.code == 0, first.err + again.err
+    jobs = json.loads(first.out)
+    assert [(job["symbol"], job["source"], job["state"]) for job in jobs] == [
+        ("SPY", "sandbox:iex", "done"),
+        ("QQQ", "sandbox:iex", "done"),
+    ]
+    assert jobs[0]["result"]["new"] > 5 * 300
+    assert json.loads(again.out)[0]["result"]["pages"] == 0
+    gaps = json.loads(barlake("coverage", "SPY", "--json").out)["gaps"]
+    assert gaps == []
+
+
+def test_what_came_is_told_in_a_table(barlake, sandbox):
+    answer = barlake("ingest", "SPY", *WEEK, "--here", env=sandbox)
+
+    assert "SPY" in answer.out
+    assert "done" in answer.out
+    assert "SPY ingest" in answer.err  # the progress bar, which scripts need not read
+
+
+@pytest.mark.parametrize(
+    ("symbol", "keys", "words"),
+    [
+        ("ZZZZZ", {}, "has no symbol ZZZZZ"),
+        ("SPY", {"ALPACA_API_SECRET_KEY": "wrong-secret"}, "Check the keys in .env"),
+    ],
+)
+def test_a_provider_that_refuses_is_explained(barlake, sandbox, symbol, keys, words):
+    answer = barlake("ingest", symbol, *WEEK, "--here", env=sandbox | keys)
+
+    assert (answer.code, answer.out) == (2, "")
+    assert words in answer.err.splitlines()[-1]
+    assert "Traceback" not in answer.err
+    assert "wrong-secret" not in answer.err
+    (job,) = json.loads(barlake("jobs", "--state", "failed", "--json").out)
+    assert words in job["error"]
+
+
+def test_an_interrupt_leaves_whole_commits_and_the_rest_for_later(barlake, sandbox, tmp_path):
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "app.cli", "ingest", "SPY", "--start", "2016-01-04", "--here"]
+    environment = clean_environment(BARLAKE_HOME=str(home), **sandbox)
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as started:
+        _wait_for(lambda: _steps(barlake) > 0, started)
+        os.kill(started.pid, signal.SIGINT)
+        _, errors = started.communicate(timeout=60)
+
+    assert started.returncode == 130
+    assert "Traceback" not in errors
+    bars = json.loads(barlake("sql", "SELECT count(*) AS n FROM bars", "--json").out)[0]["n"]
+    assert bars > 0
+    assert json.loads(barlake("jobs", "--json").out)[0]["state"] == "queued"  # for the next worker
+    again = barlake(
+        "ingest", "SPY", "--start", "2016-01-04", "--end", "2016-01-08", "--here", env=sandbox
+    )
+    assert again.code == 0, again.err
+
+
+def test_workers_do_what_the_shell_queues(barlake, sandbox, tmp_path):
+    ports = {"BARLAKE_API_PORT": str(_free_port()), "BARLAKE_UI_PORT": str(_free_port())}
+    environment = clean_environment(BARLAKE_HOME=str(tmp_path / "home"), **sandbox, **ports)
+    with (tmp_path / "up.log").open("w+") as log:
+        house = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "up"],
+            env=environment,
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            _wait_for(lambda: _status(barlake)["broker"]["answers"], house)
+            done = barlake("ingest", "SPY", *WEEK, "--wait", "--json", env=sandbox)
+            facts = _status(barlake)
+        finally:
+            house.send_signal(signal.SIGINT)
+            code = house.wait(60)
+
+    assert code == 0, (tmp_path / "up.log").read_text()
+    assert done.code == 0, done.err
+    assert json.loads(done.out)[0]["state"] == "done"
+    assert (facts["lake"]["symbols"], facts["jobs"]["done"]) == (1, 1)
+    assert {agent["kind"] for agent in facts["agents"]} >= {"worker"}
+    assert not _status(barlake)["broker"]["answers"]
+
+
+def _status(barlake) -> dict[str, object]:
+    return json.loads(barlake("status", "--json").out)
+
+
+def _steps(barlake) -> int:
+    return sum(job["done"] for job in json.loads(barlake("jobs", "--json").out))
+
+
+def _wait_for(happens, process: subprocess.Popen, *, within: float = 90) -> None:
+    until = time.monotonic() + within
+    while not happens():
+        assert process.poll() is None, "it ended before its time"
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

@@ -72,7 +72,7 @@ class _Answer:
 def _is_plain_refusal(message: Message) -> bool:
     """Whether the framework refuses a body by its size: it says so in plain text, before us."""
     kind = dict(message["headers"]).get(b"content-type", b"")
-    return message["status"] == _TOO_LARGE and kind.startswith(b"text/plain")
+    return bool(message["status"] == _TOO_LARGE and kind.startswith(b"text/plain"))
 
 
 def _too_large(scope: Scope) -> ASGIApp:

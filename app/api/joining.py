@@ -8,6 +8,7 @@ from agents.broker import broker_url, shown_url
 from lake.errors import BrokerMissingError
 from lake.settings import Settings
 
+_TRY_AGAIN = 10.0  # seconds after a failure
 _LEAVE_WITHIN = 30.0  # seconds a stop waits for the worker to end
 
 
@@ -20,14 +21,14 @@ class Joining:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._joined, self._leave = Event(), Event()
+        self._decided, self._leave = Event(), Event()
         self._thread: Thread | None = None
         self.failure: Exception | None = None
 
     @property
     def pending(self) -> bool:
         """Whether a start is under way and not decided yet."""
-        return self._thread is not None and not self._joined.is_set()
+        return self._thread is not None and not self._decided.is_set()
 
     def start(self) -> None:
         """Begin to join; returns at once."""
@@ -42,7 +43,7 @@ class Joining:
         """
         if self._thread is None:
             return
-        if not self._joined.wait(seconds) or self.failure is not None:
+        if not self._decided.wait(seconds) or self.failure is not None:
             raise BrokerMissingError(shown_url(broker_url(self._settings)))
 
     def leave(self) -> None:
@@ -52,15 +53,20 @@ class Joining:
             self._thread.join(_LEAVE_WITHIN)
 
     def _stay(self) -> None:
-        try:
-            from app.up import join
+        while not self._leave.is_set():
+            try:
+                from app.up import join
 
-            with join(self._settings):
-                self._joined.set()
-                self._leave.wait()
-        except Exception as error:  # noqa: BLE001 - a door: reading goes on without a broker
-            self.failure = error
-            said = "The embedded broker did not start; reading works, queueing does not"
-            structlog.get_logger().error(said, stage="join", exc_info=error)
-        finally:
-            self._joined.set()
+                with join(self._settings):
+                    self.failure = None
+                    self._decided.set()
+                    self._leave.wait()
+            except Exception as error:  # noqa: BLE001 - a door: reading goes on without a broker
+                self._note(error)
+                self._leave.wait(_TRY_AGAIN)
+
+    def _note(self, error: Exception) -> None:
+        self.failure = error
+        self._decided.set()
+        said = "The embedded broker did not start; reading works, queueing does not"
+        structlog.get_logger().error(said, stage="join", exc_info=error)

@@ -90,12 +90,13 @@ def _adopt_uvicorn() -> None:
 def _app_of_settings() -> FastAPI:
     try:
         settings = load_settings()
+        made = create_app(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(_EXIT_INPUT) from None
     for sentence in settings.notes:
         sys.stderr.write(f"{sentence}\n")
-    return create_app(settings)
+    return made
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -5,6 +5,7 @@ import pytest
 from app.api.main import create_app
 from app.api.openapi import every_route, scopes_of
 from app.api.security import Principal, Scope
+from lake.errors import SettingsError
 from tests.api.conftest import LOCAL, asked
 
 
@@ -148,3 +149,21 @@ def test_browsers_are_told_to_keep_answers_to_themselves(api):
 
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("client", "code"), [("172.28.93.7", 200), ("172.28.94.7", 401), ("127.0.0.1", 200)]
+)
+def test_a_network_may_be_trusted_like_the_own_machine(
+    filled_home, make_settings, queue, client, code
+):
+    settings = make_settings(filled_home, BARLAKE_TRUSTED_CLIENTS="172.28.93.0/24, 10.0.0.1")
+    for api in asked(create_app(settings, queue.send), (client, 50000)):
+        assert api.get("/symbols").status_code == code
+        assert api.get("/symbols", headers={"Host": "evil.example"}).status_code in {401, 403}
+        assert api.get("/symbols", headers={"X-Forwarded-For": client}).status_code == 401
+
+
+def test_a_trusted_network_that_is_none_is_a_sentence(filled_home, make_settings):
+    with pytest.raises(SettingsError, match="BARLAKE_TRUSTED_CLIENTS"):
+        create_app(make_settings(filled_home, BARLAKE_TRUSTED_CLIENTS="anyone"))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from agents.queueing import queue_ingest
+from agents.queueing import queue_ingest, require_keys, span
 from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.jobs import JobAnswer
@@ -37,6 +37,9 @@ def post_ingest(
     """
     wanted = ticker(symbol)
     start, end = _one_range(query, body or Range())
+    now = datetime.now(UTC)
+    span(house.settings.history, start, end, now=now)  # bad dates are told with or without a broker
+    require_keys(house.settings)
     house.require_broker()
     job, _ = queue_ingest(
         house.journal,
@@ -44,7 +47,7 @@ def post_ingest(
         wanted,
         start,
         end,
-        now=datetime.now(UTC),
+        now=now,
         send=house.send,
     )
     response.headers["Location"] = f"/jobs/{job.id}"

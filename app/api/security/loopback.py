@@ -2,17 +2,19 @@
 
 The address alone does not tell the two apart, for a browser on this machine also comes from the
 loopback. A page of another site gives itself away by its Origin, or, once its name has been
-pointed at 127.0.0.1, by its Host.
+pointed at 127.0.0.1, by its Host. Networks that only this machine and its containers can reach may
+be trusted like the loopback (``BARLAKE_TRUSTED_CLIENTS``).
 """
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Self
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
 from app.api.security.principal import ForbiddenError, Principal, Scope
+from lake.errors import SettingsError
 from lake.settings import Settings
 
 _EVERYTHING = frozenset({Scope.READ, Scope.OPERATE, Scope.ADMIN})
@@ -25,12 +27,18 @@ class Loopback:
     """Lets in a client on the loopback that asks directly, by an allowed name, for itself."""
 
     hosts: tuple[str, ...]
+    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """The names of ``BARLAKE_ALLOWED_HOSTS``, whatever their ports."""
-        names = (part.strip() for part in settings.allowed_hosts.split(","))
-        return cls(tuple(filter(None, (_name(part) for part in names if part))))
+        """The names of ``BARLAKE_ALLOWED_HOSTS``, whatever their ports, and the trusted networks.
+
+        Raises:
+            SettingsError: A trusted client is no address and no network.
+        """
+        names = (_name(part.strip()) for part in settings.allowed_hosts.split(","))
+        trusted = (part.strip() for part in settings.trusted_clients.split(","))
+        return cls(tuple(filter(None, names)), tuple(_network(part) for part in trusted if part))
 
     def __call__(self, request: Request) -> Principal | None:
         """All scopes for a direct client on the loopback, None for any other.
@@ -38,11 +46,23 @@ class Loopback:
         Raises:
             ForbiddenError: The Host is not an allowed one, or the Origin is another site.
         """
-        if not _is_direct(request):
+        if (
+            request.client is None
+            or _is_forwarded(request)
+            or not self._is_near(request.client.host)
+        ):
             return None
         self._check_host(request)
         _check_origin(request)
         return Principal("loopback", _EVERYTHING)
+
+    def _is_near(self, host: str) -> bool:
+        try:
+            address = ip_address(host.split("%", maxsplit=1)[0])
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return address.is_loopback or any(address in network for network in self.trusted)
 
     def _check_host(self, request: Request) -> None:
         asked = request.headers.getlist("host")
@@ -56,15 +76,15 @@ class Loopback:
         raise ForbiddenError(problem)
 
 
-def _is_direct(request: Request) -> bool:
-    if request.client is None or _is_forwarded(request):
-        return False
+def _network(text: str) -> IPv4Network | IPv6Network:
     try:
-        address = ip_address(request.client.host.split("%")[0])
+        return ip_network(text)
     except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+        problem = (
+            f"BARLAKE_TRUSTED_CLIENTS names {text[:40]!r}, which is no address and no network. "
+            "Write it like 172.28.93.0/24, several with commas, or leave it empty."
+        )
+        raise SettingsError(problem) from None
 
 
 def _is_forwarded(request: Request) -> bool:

@@ -120,14 +120,14 @@ def _train(shop: Workshop, job: Job) -> dict[str, Any]:
 
     asked = {"symbols": [job.symbol], **job.params}
     model = training.train(shop.lake(), **asked)
-    return {"model_id": model.id, "metrics": model.metrics}
+    return {"model_id": model.model_id, "fresh": model.fresh, "metrics": dict(model.metrics)}
 
 
 def _simulate(shop: Workshop, job: Job) -> dict[str, Any]:
     from simulation_service import simulation
 
     results = simulation.simulate(shop.lake(), **job.params)
-    return {"simulations": [result.id for result in results]}
+    return {"simulations": [result.simulation_id for result in results]}
 
 
 def _upkeep(shop: Workshop, job: Job) -> dict[str, Any]:

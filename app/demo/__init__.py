@@ -35,11 +35,19 @@ def run() -> None:
     chosen = plan(load_settings().home)
     with running(SandboxConfig(data=chosen.data)) as url:
         settings = _settings(chosen, url)
-        say(f"A sandbox speaks Alpaca's protocol at {url}, over {chosen.data or 'bars it makes up'}.")
+        say(
+            f"A sandbox speaks Alpaca's protocol at {url}, over {chosen.data or 'bars it makes up'}."
+        )
         with Journal.open(settings.journal_url or settings.home) as journal:
             with staff(settings, journal, say):
                 ended = _work(journal, settings, chosen)
-            report(settings.home, chosen, ended, seconds=time.monotonic() - began)
+            report(
+                settings.home,
+                chosen,
+                ended,
+                source=settings.source,
+                seconds=time.monotonic() - began,
+            )
 
 
 def _settings(chosen: Plan, url: str) -> Settings:
@@ -91,7 +99,6 @@ def _work(journal: Journal, settings: Settings, chosen: Plan) -> dict[str, list[
         "set_name": FEATURE_SET,
         "label": LABEL,
         "model": MODEL,
-        "source": settings.source,
     }
     ended["train"] = _wait(journal, [queue("train", chosen.symbols[0], asked)])
     model_id = ended["train"][0].result["model_id"]

@@ -12,7 +12,7 @@ from lake.errors import InvalidError
 from lake.schema import check_symbol
 from lake.sessions import session_of
 
-#: 83 sessions with two half days (2024-11-29 and 12-24), the end of daylight saving (11-03) and
+#: 84 sessions with two half days (2024-11-29 and 12-24), the end of daylight saving (11-03) and
 #: the split of SPLT (10-15). Fixed, so that a second run finds its work done.
 MADE_UP = (date(2024, 9, 3), date(2024, 12, 31))
 MADE_UP_SYMBOLS = ("SPY", "QQQ", "AAPL", "SPLT", "THIN")
@@ -41,12 +41,14 @@ class Plan:
         data: The folder of bars to serve; None for made-up ones.
         spans: For each symbol the session dates to bring, both included; the first symbol is the
             model's primary, the second its context.
-        home: The lake's home. Bars of a folder get one of their own, so that they never mix with
+        base: The home of the settings.
+        home: The lake's home, the same for made-up bars. Bars of a folder get one of their own, so that they never mix with
             made-up ones, which come from a source of the same name.
     """
 
     data: Path | None
     spans: Mapping[str, tuple[tuple[date, date], ...]]
+    base: Path
     home: Path
 
     @property
@@ -63,22 +65,33 @@ def plan(home: Path, environment: Mapping[str, str] = os.environ) -> Plan:
         SymbolError: A name is not a ticker.
     """
     folder = environment.get("BARLAKE_DEMO_DATA", "")
-    names = [name for name in environment.get("BARLAKE_DEMO_SYMBOLS", "").split(",") if name.strip()]
+    names = [
+        name for name in environment.get("BARLAKE_DEMO_SYMBOLS", "").split(",") if name.strip()
+    ]
     asked = tuple(dict.fromkeys(check_symbol(name) for name in names))
     if not folder:
-        return Plan(None, dict.fromkeys(asked or MADE_UP_SYMBOLS, (MADE_UP,)), home)
+        return Plan(None, dict.fromkeys(asked or MADE_UP_SYMBOLS, (MADE_UP,)), home, home)
     data = Path(folder).expanduser().resolve()
     if not data.is_dir():
-        raise DemoDataError(f"BARLAKE_DEMO_DATA names {data}, which is no folder. Give a folder of SYMBOL.parquet files.")
+        raise DemoDataError(
+            f"BARLAKE_DEMO_DATA names {data}, which is no folder. Give a folder of SYMBOL.parquet files."
+        )
     symbols = asked or tuple(sorted(path.stem for path in data.glob("*.parquet"))[:_MOST_SYMBOLS])
     if not symbols:
         raise DemoDataError(f"There is no SYMBOL.parquet in {data}.")
-    return Plan(data, {name: _spans(data / f"{name}.parquet") for name in symbols}, home / f"demo-{data.name}")
+    return Plan(
+        data,
+        {name: _spans(data / f"{name}.parquet") for name in symbols},
+        home,
+        home / f"demo-{data.name}",
+    )
 
 
 def _spans(file: Path) -> tuple[tuple[date, date], ...]:
     if not file.is_file():
-        raise DemoDataError(f"There is no {file.name} in {file.parent}. Choose BARLAKE_DEMO_SYMBOLS from the files there.")
+        raise DemoDataError(
+            f"There is no {file.name} in {file.parent}. Choose BARLAKE_DEMO_SYMBOLS from the files there."
+        )
     try:
         days = (
             pl.scan_parquet(file)

@@ -215,6 +215,8 @@ def _plain(value: object) -> Any:
 
 
 def _is_number(cell: object) -> bool:
+    if isinstance(cell, str):
+        return cell.endswith("%") and cell[-2:-1].isdigit()
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 

@@ -1,0 +1,72 @@
+"""What ``python -m training_service.main`` promises: defaults that work, and sentences for errors."""
+
+import re
+
+import pytest
+
+import lake
+from lake.models import models
+from training_service import main
+
+
+@pytest.fixture(autouse=True)
+def home(store, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BARLAKE_HOME", str(store.home))
+
+
+def test_without_arguments_the_first_symbol_is_trained_with_the_second_beside_it(store, capsys):
+    assert main.run([]) == 0
+    told = capsys.readouterr().out
+    assert "logistic direction_15 QQQ+SPY: trained" in told
+    assert "joining SPY on the minute costs" in told
+    assert "out of sample:" in told
+    assert models(store)["primary_symbol"].to_list() == ["QQQ"]
+
+
+def test_symbols_label_model_and_share_are_taken(store, capsys):
+    asked = [
+        "SPY",
+        "--label",
+        "direction_5",
+        "--model",
+        "dummy",
+        "--test-share",
+        "0.2",
+        "--seed",
+        "3",
+    ]
+
+    assert main.run(asked) == 0
+    assert "dummy direction_5 SPY: trained" in capsys.readouterr().out
+    assert main.run(asked) == 0
+    assert "found, trained before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["ZZZ"], "barlake ingest ZZZ"),
+        (["SPY", "--label", "up"], "There is no label 'up'"),
+        (["SPY", "--model", "oracle"], "There is no model 'oracle' to train"),
+        (["SPY", "--set", "cor"], "Did you mean core"),
+        (["SPY", "--test-share", "2"], "between 0 and 1"),
+        (["SPY", "--start", "2024-07-05", "--end", "2024-07-01"], "ends .* before it starts"),
+        (["../x"], "is not a ticker"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence_and_exit_code_two(asked, sentence, capsys):
+    assert main.run(asked) == 2
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert len(answer.err.splitlines()) == 1
+    assert re.search(sentence, answer.err)
+
+
+def test_a_lake_without_bars_says_how_to_fetch_some(monkeypatch, tmp_path, capsys):
+    lake.open(tmp_path / "new", create=True).close()
+    monkeypatch.setenv("BARLAKE_HOME", str(tmp_path / "new"))
+
+    assert main.run([]) == 2
+    assert "barlake ingest SPY" in capsys.readouterr().err

@@ -6,7 +6,9 @@ never: twice is harmless, and every worker that starts sends anew what the broke
 """
 
 import random
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
@@ -17,9 +19,9 @@ from kombu.exceptions import OperationalError
 from agents import broker
 from agents.work import Outcome, perform
 from agents.worker import listen, workshop
-from lake.errors import BrokerMissingError, LakeError
+from lake.errors import BrokerMissingError, LakeError, SettingsError
 from lake.journal import Job, Journal
-from lake.settings import load_settings
+from lake.settings import Settings, load_settings
 
 #: No task may run longer. It is told at the first limit and killed at the second.
 SOFT_LIMIT = timedelta(hours=4)
@@ -34,6 +36,8 @@ _LONGEST_PAUSE = 60
 
 #: A little longer than a lease lives: whoever holds the job has shown by then whether it lives.
 _HELD_PAUSE = 50
+
+_EXIT_INPUT = 2
 
 #: 04:15 in New York in summer: before extended hours on most days, and long after the close.
 _NIGHTLY = crontab(hour="8", minute="15")
@@ -60,7 +64,7 @@ class JobFailedError(LakeError):
 
 def _configuration() -> dict[str, Any]:
     """Celery's settings, read when they are first needed: importing this module reads none."""
-    settings = load_settings()
+    settings = _settings()
     url = broker.broker_url(settings)
     seconds = int(VISIBILITY.total_seconds())
     return {
@@ -89,6 +93,17 @@ def _configuration() -> dict[str, Any]:
         "beat_schedule": {"upkeep every night": {"task": "upkeep", "schedule": _NIGHTLY}},
         "beat_schedule_filename": str(settings.home.resolve() / "run" / "beat-schedule"),
     }
+
+
+def _settings() -> Settings:
+    """The settings; for the ``celery`` command an error ends it in one sentence."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        if "celery" not in {Path(sys.argv[0]).name, Path(sys.argv[0]).parent.name}:
+            raise
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(_EXIT_INPUT) from None
 
 
 def _transport(visibility: int) -> dict[str, Any]:

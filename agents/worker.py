@@ -3,7 +3,9 @@
 All of it is made after the fork, once per process, when it is first needed.
 """
 
+import atexit
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -152,7 +154,7 @@ _WORK: dict[str, Callable[[Workshop, Job], dict[str, Any]]] = {
 class _Here:
     """What this process is; a fork makes it another one."""
 
-    name = "worker"
+    name = "beat" if "beat" in sys.argv else "worker"
     pid = 0
     shop: Workshop | None = None
     beat: Pulse | None = None
@@ -219,10 +221,10 @@ def _end_process(**_: Any) -> None:
 
 
 def _begin_beat(**_: Any) -> None:
-    _Here.name = "beat"
     shop = workshop()
     _configure(shop.settings, shop.journal)
-    _Here.beat = Pulse(shop.journal, "beat", "beat").start()
+    _Here.beat = Pulse(shop.journal, shop.agent, "beat").start()
+    atexit.register(_Here.beat.stop)
 
 
 def _configure(settings: Settings, journal: Journal | None) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import lake
 from app.cli.jobs import raise_failures, watch
 from app.cli.output import say
 from app.demo.plan import Plan, plan
 from app.demo.report import report
 from app.demo.staff import staff
 from lake.journal import Job, Journal
+from lake.models import model as stored_model
 from lake.settings import Settings, load_settings
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
@@ -101,11 +103,19 @@ def _work(journal: Journal, settings: Settings, chosen: Plan) -> dict[str, list[
         "model": MODEL,
     }
     ended["train"] = _wait(journal, [queue("train", chosen.symbols[0], asked)])
-    model_id = ended["train"][0].result["model_id"]
     say("Simulating it walk-forward, as specified and realistic ...")
-    simulating = queue("simulate", chosen.symbols[0], {"model_id": model_id, "mode": "both"})
+    unseen = _unseen(settings, ended["train"][0])
+    simulating = queue("simulate", chosen.symbols[0], {**unseen, "mode": "both"})
     ended["simulate"] = _wait(journal, [simulating])
     return ended
+
+
+def _unseen(settings: Settings, trained: Job) -> dict[str, str]:
+    """The model, and the bars it was tested on and has not seen."""
+    model_id = str((trained.result or {})["model_id"])
+    with lake.open(settings.home) as opened:
+        born = stored_model(opened, model_id).params
+    return {"model_id": model_id, "start": born["test_start"], "end": born["test_end"]}
 
 
 def _wait(journal: Journal, jobs: Sequence[Job]) -> list[Job]:

@@ -73,8 +73,8 @@ def _bar_row(
     gaps = absent = sessions = 0
     for first, last in chosen.spans[symbol]:
         minutes = opened.absent(symbol, first, last, source)
-        gaps += opened.gaps(symbol, first, last, source)["minutes"].sum()
-        absent += minutes["absent"].sum()
+        gaps += int(opened.gaps(symbol, first, last, source)["minutes"].sum())
+        absent += int(minutes["absent"].sum())
         sessions += minutes.height
     bars = (
         opened.symbols()

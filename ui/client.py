@@ -71,7 +71,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._http = httpx2.Client(base_url=url, timeout=_TIMEOUT, trust_env=False)
+        self._http = httpx2.Client(timeout=_TIMEOUT, trust_env=False)
 
     def symbols(self) -> pl.DataFrame:
         """``symbol source first last bars is_default``, a row a series; times are UTC."""
@@ -107,7 +107,7 @@ class Client:
     def _ask(self, method: str, path: str, query: Mapping[str, Value]) -> dict[str, Any]:
         given = {name: value for name, value in query.items() if value not in (None, "")}
         try:
-            answer = self._http.request(method, path, params=given)
+            answer = self._http.request(method, self.url + path, params=given)
         except httpx2.TimeoutException:
             problem = f"The API at {self.url} takes too long. Ask for less, or look at its log."
             raise ApiError(problem) from None

@@ -274,6 +274,17 @@ def test_importing_the_door_reads_no_settings(tmp_path):
     assert ran.returncode == 0
 
 
+@pytest.mark.parametrize("what", ["worker", "beat"])
+def test_a_corrupt_setting_ends_the_command_in_a_sentence(tmp_path, what):
+    (tmp_path / ".env").write_text("BARLAKE_API_PORT=not-a-port\n")
+    command = [sys.executable, "-m", "celery", "-A", "agents.tasks", what]
+    ran = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+
+    assert ran.returncode == 2
+    assert "BARLAKE_API_PORT" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_a_redelivery_never_comes_while_a_task_may_still_run():
     conf = tasks.celery.conf
     limit = conf.task_time_limit

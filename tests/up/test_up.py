@@ -8,9 +8,21 @@ import time
 
 import pytest
 
+import lake
 from lake.journal import Journal
+from tests.market import bar, fetched
 from tests.up.conftest import alive, kinds, of_home, wait_for
 from tests.up.test_join import MEMBER, NOTHING, ONE_JOB, joined, pids
+
+#: Queues an upkeep job and leaves.
+QUEUE_ONE = """
+from lake.settings import load_settings
+from agents.tasks import send
+from lake.journal import Journal
+with Journal.open(load_settings().home) as journal:
+    send(journal.queue("upkeep", "", "")[0])
+print("joined", flush=True)
+"""
 
 UP = "import sys; sys.argv = ['barlake', 'up']; from app.cli.main import run; run()"
 
@@ -147,6 +159,27 @@ def test_ctrl_c_while_it_starts_ends_all_of_it(run, home):
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0
     assert of_home(home) == {}
+
+
+def test_work_under_way_neither_delays_the_end_nor_gets_lost(house, home, run):
+    with lake.open(home, create=True) as store, Journal.open(home) as journal:
+        for minute in range(3):
+            store.commit_bars(fetched(bar(minute)))
+        with store.writing():  # so that upkeep waits at the gate
+            joined(run(QUEUE_ONE))
+            (job,) = journal.unfinished()
+            wait_for(lambda: journal.job(job.id).state == "running")
+            begun = time.monotonic()
+            house.send_signal(signal.SIGINT)
+            assert house.wait(20) == 0
+            assert time.monotonic() - begun < 12
+            assert of_home(home) == {}
+        assert not journal.job(job.id).is_finished
+        again = run(UP)
+        ready(again)
+        wait_for(lambda: journal.job(job.id).state == "done")
+        again.terminate()
+        assert again.wait(20) == 0
 
 
 def test_it_takes_over_from_an_api_that_runs_and_hands_back(run, home):

@@ -22,6 +22,9 @@ from lake.settings import Settings
 #: The one queue of all work.
 QUEUE = "barlake"
 
+#: Where kombu keeps what workers were given and have not answered.
+_UNANSWERED = "unacked"
+
 #: Seconds in which a broker that runs has surely answered.
 PATIENCE = 1.0
 
@@ -98,18 +101,23 @@ def require(url: str) -> None:
         raise BrokerMissingError(shown_url(url))
 
 
-def waiting(url: str) -> set[str]:
+def waiting(url: str, *, in_hand: bool = False) -> set[str]:
     """The task ids of all messages that wait for a worker.
+
+    Args:
+        in_hand: Also those that some worker, dead or alive, was given and has not answered.
 
     Raises:
         BrokerMissingError: No broker answers.
     """
     try:
         with _client(url, PATIENCE * 2) as client:
-            messages = client.lrange(QUEUE, 0, -1)
+            messages = [json.loads(text) for text in client.lrange(QUEUE, 0, -1)]
+            if in_hand:
+                messages += [json.loads(text)[0] for text in client.hvals(_UNANSWERED)]
     except (RedisError, OSError) as error:
         raise BrokerMissingError(shown_url(url)) from error
-    return {json.loads(message)["headers"]["id"] for message in messages}
+    return {message["headers"]["id"] for message in messages}
 
 
 def shut_down(url: str) -> None:

@@ -12,7 +12,8 @@ def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
     """Build the set that a job asks for; harmless to repeat: an unchanged build stays as it is.
 
     Args:
-        job: Its symbol and source; ``params["set_name"]`` names the set, ``core`` by default.
+        job: Its symbol and source; ``params["set_name"]``, or ``params["set"]`` as the API says it,
+            names the set, ``core`` by default.
 
     Returns:
         What was built, as plain JSON.
@@ -21,7 +22,7 @@ def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
         LakeError: As :func:`feature_service.build.build`'s.
     """
     journal.progress(job.id, 0, 1, f"building features of {job.symbol}")
-    name = job.params.get("set_name", "core")
+    name = job.params.get("set_name") or job.params.get("set") or "core"
     built = build.build(lake, job.symbol, name, job.source or None)
     journal.progress(job.id, 1, 1, "built")
     return asdict(built)

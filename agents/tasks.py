@@ -7,7 +7,8 @@ never: twice is harmless, and every worker that starts sends anew what the broke
 
 import random
 import sys
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ _LONGEST_PAUSE = 60
 _HELD_PAUSE = 50
 
 _EXIT_INPUT = 2
+
+#: Who queues a job sends it within this time, if a broker answers.
+_FORGOTTEN = timedelta(seconds=30)
 
 #: 04:15 in New York in summer: before extended hours on most days, and long after the close.
 _NIGHTLY = crontab(hour="8", minute="15")
@@ -145,15 +149,38 @@ def check_broker() -> None:
 def send_unfinished(journal: Journal) -> int:
     """Send every unfinished job that no live worker holds and no message waits for.
 
+    For the start of a worker: a message that another worker was given may have died with it.
+
     Returns:
         How many were sent.
 
     Raises:
         BrokerMissingError: No broker answers.
     """
+    return _send_all(journal.orphans(), in_hand=False)
+
+
+def send_forgotten(journal: Journal) -> int:
+    """Send jobs that wait although the broker knows nothing of them; for now and then.
+
+    So a job that was queued while no broker answered, whose broker lost it, or whose worker's
+    machine died, is done as well. What a worker holds back for a later attempt is left to it.
+
+    Returns, Raises:
+        As :func:`send_unfinished`.
+    """
+    before = datetime.now(UTC) - _FORGOTTEN
+    old = [job for job in journal.orphans() if job.created_at < before]
+    left_behind = _send_all([job for job in old if job.state == "running"], in_hand=False)
+    return left_behind + _send_all([job for job in old if job.state == "queued"], in_hand=True)
+
+
+def _send_all(jobs: Sequence[Job], *, in_hand: bool) -> int:
+    if not jobs:
+        return 0
     url = broker.broker_url(load_settings())
-    waiting = broker.waiting(url)
-    lost = [job for job in journal.orphans() if job.id not in waiting]
+    known = broker.waiting(url, in_hand=in_hand)
+    lost = [job for job in jobs if job.id not in known]
     for job in lost:
         _send(job.kind, job.id, url)
     return len(lost)
@@ -177,7 +204,7 @@ def _send(kind: str, job_id: str, url: str, *, countdown: float | None = None) -
         raise BrokerMissingError(broker.shown_url(url)) from error
 
 
-listen(send_again=send_unfinished)
+listen(send_again=send_unfinished, send_forgotten=send_forgotten)
 
 
 @celery.task(name="ingest", bind=True, throws=(LakeError,))

@@ -6,10 +6,12 @@ All of it is made after the fork, once per process, when it is first needed.
 import atexit
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
@@ -24,6 +26,12 @@ from lake.settings import Settings, load_settings
 if TYPE_CHECKING:
     from agents.sources import Source
     from lake import Lake
+
+
+#: Sends jobs of a journal to the broker; tells how many.
+Send = Callable[[Journal], int]
+
+_MEND_EVERY = 60.0
 
 
 class OtherSourceError(InvalidError):
@@ -167,15 +175,19 @@ def workshop() -> Workshop:
     return _Here.shop
 
 
-def listen(send_again: Callable[[Journal], int]) -> None:
+def listen(send_again: Send, send_forgotten: Send) -> None:
     """Connect to Celery's signals: logs, heartbeats, and sending anew what got lost.
 
     Args:
-        send_again: Sends unfinished jobs that the broker lost; called as a worker process starts.
+        send_again: Sends unfinished jobs as a worker process starts.
+        send_forgotten: Sends jobs that the broker does not know; called every minute.
     """
 
     def begin(sender: str | None = None, **_: Any) -> None:
-        _begin_process(sender, send_again)
+        _begin_process(sender)
+        _send_lost(send_again)
+        mending = Thread(target=_mend, args=(send_forgotten,), daemon=True, name="mending")
+        mending.start()
 
     signals.celeryd_init.connect(_name_worker, weak=False)
     signals.setup_logging.connect(_log_main, weak=False)
@@ -195,22 +207,30 @@ def _log_main(**_: Any) -> None:
     _configure(settings, None)
 
 
-def _begin_process(sender: str | None, send_again: Callable[[Journal], int]) -> None:
+def _begin_process(sender: str | None) -> None:
     from billiard import current_process  # type: ignore[import-untyped]
 
     index = getattr(current_process(), "index", 0) or 0
     _Here.name = f"{sender or _Here.name}" + (f"-{index + 1}" if index else "")
     shop = workshop()
     _configure(shop.settings, shop.journal)
-    log = logger(stage="start")
-    log.info("worker is ready", pid=os.getpid(), pulse=shop.pulse.agent)
+    logger(stage="start").info("worker is ready", pid=os.getpid(), pulse=shop.pulse.agent)
+
+
+def _send_lost(send: Send) -> None:
     try:
-        sent = send_again(shop.journal)
+        sent = send(workshop().journal)
     except LakeError as error:
-        log.warning("unfinished jobs were not sent again", reason=str(error))
+        logger(stage="start").warning("unfinished jobs were not sent again", reason=str(error))
     else:
         if sent:
-            log.info("unfinished jobs were sent again", jobs=sent)
+            logger(stage="start").info("unfinished jobs were sent again", jobs=sent)
+
+
+def _mend(send: Send) -> None:
+    while True:
+        time.sleep(_MEND_EVERY)
+        _send_lost(send)
 
 
 def _end_process(**_: Any) -> None:

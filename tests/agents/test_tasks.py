@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -232,6 +232,44 @@ def test_without_a_broker_sending_fails_soon_and_the_job_is_done_once_there_is_o
     house.start("broker", "worker-1")
     tasks.check_broker()
     wait_for(lambda: journal.job(job.id).state == "done")
+
+
+def test_a_job_the_broker_knows_nothing_of_is_sent_and_a_known_one_is_not(
+    house, journal, monkeypatch
+):
+    house.start("broker")
+    job, _ = journal.queue("upkeep", "", "")
+    assert tasks.send_forgotten(journal) == 0  # whoever queued it may be about to send it
+    monkeypatch.setattr(tasks, "_FORGOTTEN", timedelta(seconds=-1))
+    assert tasks.send_forgotten(journal) == 1
+    assert tasks.send_forgotten(journal) == 0
+    house.start("worker-1")
+    wait_for(lambda: journal.job(job.id).state == "done")
+    assert tasks.send_forgotten(journal) == 0
+
+
+def test_a_job_in_the_hands_of_a_worker_is_not_forgotten(house, journal, monkeypatch, blocked):
+    monkeypatch.setattr(tasks, "_FORGOTTEN", timedelta(seconds=-1))
+    house.start("broker", "worker-1")
+    job, _ = journal.queue("upkeep", "", "")
+    tasks.send(job)
+    wait_for(lambda: begun(journal, job))
+    journal_says = broker.waiting(broker.broker_url(house.place.settings), in_hand=True)
+    assert journal_says == {job.id}
+    assert tasks.send_forgotten(journal) == 0
+    house.kill("worker-1")
+    wait_for(lambda: tasks.send_forgotten(journal) == 1)
+    assert tasks.send_forgotten(journal) == 0
+    fcntl.flock(blocked, fcntl.LOCK_UN)
+
+
+def test_the_api_and_the_demo_may_both_name_a_feature_set(house, journal, place):
+    with lake.open(place.home, create=True) as store:
+        store.commit_bars(fetched(*(bar(minute) for minute in range(30))))
+    house.start("broker", "worker-1")
+    for params in ({"set": "no_such"}, {"set_name": "no_such"}):
+        failed = house.do(journal.queue("features", "", "SPY", params=params)[0])
+        assert "no_such" in failed.error
 
 
 def test_a_broker_elsewhere_is_named_without_its_password(place, monkeypatch):

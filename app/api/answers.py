@@ -1,5 +1,6 @@
 """JSON as bytes, straight from the columns of a frame: no Python object per value."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,10 +33,13 @@ def rows(frame: pl.DataFrame) -> orjson.Fragment:
 
 
 def parsed_rows(frame: pl.DataFrame, *names: str) -> list[dict[str, Any]]:
-    """Rows as dicts, with the named columns, which hold JSON texts, as what they say."""
+    """Rows as dicts, with the named columns, which hold JSON texts, as what they say.
+
+    Python's own parser reads them, for Python's own writer may have put NaN there.
+    """
     facts: list[dict[str, Any]] = orjson.loads(orjson.dumps(rows(frame)))
     for row in facts:
-        row.update({name: orjson.loads(row[name] or "null") for name in names})
+        row.update({name: json.loads(row[name] or "null") for name in names})
     return facts
 
 

@@ -64,3 +64,9 @@ def test_json_texts_become_what_they_say():
         {"params": None},
         {"params": None},
     ]
+
+
+def test_a_score_that_is_no_number_is_null():
+    facts = parsed_rows(pl.DataFrame({"metrics": ['{"sharpe": NaN}']}), "metrics")
+
+    assert json_response(facts).body == b'[{"metrics":{"sharpe":null}}]'

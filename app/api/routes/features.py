@@ -11,7 +11,9 @@ from app.api.house import HouseDep
 from app.api.routes.jobs import JobAnswer
 from app.api.routes.parameters import Range, SymbolPath, names, ticker
 from app.api.security import OPERATE, READ
+from feature_service.catalog import feature_set
 from lake.errors import BarsMissingError, LakeMissingError
+from lake.features import read_features
 
 router = APIRouter(tags=["features"])
 
@@ -62,8 +64,6 @@ def get_features(
     symbol: SymbolPath, query: Annotated[FeaturesQuery, Query()], house: HouseDep
 ) -> Response:
     """The newest feature rows of a range, or of all there are; oldest first."""
-    from lake.features import read_features
-
     wanted = ticker(symbol)
     start, end = query.ends()
     try:
@@ -93,14 +93,18 @@ def get_features(
 def post_rebuild(
     symbol: SymbolPath, query: Annotated[SetQuery, Query()], house: HouseDep, response: Response
 ) -> JobAnswer:
-    """Build a feature set of a symbol over its whole history, in the background."""
+    """Build a feature set of a symbol over its whole history, in the background.
+
+    What is queued or running already is not queued twice: the same job comes back.
+    """
     wanted = ticker(symbol)
+    feature_set(query.set)
     try:
         source = house.lake.source_of(wanted, query.source)
     except LakeMissingError:
         raise BarsMissingError(wanted) from None
     house.require_broker()
-    job, made = house.journal.queue("features", source, wanted, None, None, {"set": query.set})
+    job, made = house.journal.queue("features", source, wanted, None, None, {"set_name": query.set})
     if made:
         house.send(job)
     response.headers["Location"] = f"/jobs/{job.id}"

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from agents.queueing import queue_ingest, require_keys, span
+from agents.queueing import queue_ingest, span
+from agents.sources import require_keys
 from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.jobs import JobAnswer

@@ -10,6 +10,7 @@ from app.api.answers import json_response, parsed_rows
 from app.api.house import HouseDep
 from app.api.security import READ
 from lake.errors import LakeMissingError
+from lake.models import models
 
 router = APIRouter(tags=["research"])
 
@@ -46,8 +47,6 @@ class ModelsAnswer(BaseModel):
 )
 def get_models(house: HouseDep) -> Response:
     """Every trained model with its provenance and scores."""
-    from lake.models import models
-
     try:
         found = parsed_rows(models(house.lake), "params", "metrics")
     except LakeMissingError:

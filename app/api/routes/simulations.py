@@ -10,6 +10,7 @@ from app.api.answers import json_response, parsed_rows
 from app.api.house import HouseDep
 from app.api.security import READ
 from lake.errors import LakeMissingError
+from lake.simulations import simulations
 
 router = APIRouter(tags=["research"])
 
@@ -47,8 +48,6 @@ class SimulationsAnswer(BaseModel):
 )
 def get_simulations(house: HouseDep) -> Response:
     """Every simulation with its settings and its numbers."""
-    from lake.simulations import simulations
-
     try:
         found = parsed_rows(simulations(house.lake), "params", "metrics")
     except LakeMissingError:

@@ -78,8 +78,9 @@ def report(results: Sequence[SimulationResult]) -> list[str]:
             f"{stored.simulation_id} {stored.strategy} on {stored.symbol}, {one.mode}{state}",
             _figures(stored.strategy, one.metrics),
             _figures("buy and hold", one.benchmark),
-            *(f"  note: {warning}" for warning in one.warnings),
         ]
+    said = dict.fromkeys(warning for one in results for warning in one.warnings)
+    lines += [f"note: {warning}" for warning in said]
     if results:
         stored = results[0].stored
         tried = results[0].trials

@@ -19,8 +19,8 @@ class Metrics:
     Attributes:
         total_return: Final equity over the cash at the beginning, less 1.
         sharpe: Mean over deviation (of the sample) of the returns from session to session, times
-            the root of the sessions in a year; cash earns nothing. None below two sessions or
-            where all returns are the same.
+            the root of the sessions in a year; cash earns nothing. None below two sessions,
+            where all returns are the same, or where everything was lost.
         max_drawdown: Worst fall of the equity, bar by bar, from its highest close so far: 0 to -1.
         trades: Buys.
         win_rate: Share of the trades sold again that brought more than they cost; None without one.
@@ -75,8 +75,10 @@ def session_ends(session: Integers) -> NDArray[np.int64]:
 
 def sharpe(daily: Floats, sessions_per_year: float) -> float | None:
     """Annualised Sharpe ratio of a curve with a value a session, the first before it all."""
+    if len(daily) <= _TWO or daily.min() <= 0:
+        return None
     returns = daily[1:] / daily[:-1] - 1
-    if len(returns) < _TWO or np.ptp(returns) == 0:
+    if np.ptp(returns) == 0:
         return None
     return float(returns.mean() / returns.std(ddof=1) * math.sqrt(sessions_per_year))
 

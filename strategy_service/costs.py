@@ -54,8 +54,9 @@ class Costs:
         return max(price * (1 - self.slippage_bps * _BASIS_POINT), 0.0)
 
     def fee(self, shares: int, price: float) -> float:
-        """The fees of one order, in USD."""
-        return shares * self.fee_per_share + shares * price * self.fee_percent / 100
+        """The fees of one order, in USD; never more than the amount traded, as brokers cap them."""
+        amount = shares * price
+        return min(shares * self.fee_per_share + amount * self.fee_percent / 100, amount)
 
 
 #: Nothing costs anything.

@@ -47,6 +47,10 @@ def test_fees_are_per_share_and_of_the_amount():
     assert both.fee(200, 50.0) == pytest.approx(200 * 0.01 + 10_000 * 0.001)
 
 
+def test_fees_never_take_more_than_the_amount_traded():
+    assert Costs(fee_per_share=1.0).fee(10, 0.25) == pytest.approx(2.5)
+
+
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
 def test_a_cost_that_cannot_be_is_named(value):
     with pytest.raises(CostsError, match="fee_per_share must be a number from 0"):

@@ -1,0 +1,61 @@
+"""What the registry of models promises."""
+
+from dataclasses import replace
+
+import pytest
+
+from lake.models import ModelMissingError, StoredModel, find_model, insert_model, model, models
+
+MODEL = StoredModel(
+    model_id="0123456789ab",
+    name="logistic direction_15 SPY+QQQ",
+    primary_symbol="SPY",
+    context_symbols=("QQQ", "IWM"),
+    label="direction_15",
+    feature_set="core",
+    set_version="a" * 64,
+    snapshot=7,
+    params={"seed": 0, "rows": {"train": 10}},
+    metrics={"test": {"auc": None, "accuracy": 0.5}},
+    path="models/0123456789ab.joblib",
+    file_hash="f" * 64,
+)
+
+
+def register(lk, *found: StoredModel) -> None:
+    for one in found:
+        with lk.writing() as transaction:
+            insert_model(transaction, one)
+
+
+def test_what_is_registered_is_read_back(store):
+    register(store, MODEL)
+
+    found = model(store, MODEL.model_id)
+    assert found.created_at is not None
+    assert replace(found, created_at=None) == MODEL
+    assert found.symbols == ("SPY", "QQQ", "IWM")
+
+
+def test_the_newest_model_comes_first(store):
+    register(store, MODEL, replace(MODEL, model_id="ba9876543210"))
+
+    assert models(store)["model_id"].to_list() == ["ba9876543210", "0123456789ab"]
+
+
+def test_an_id_is_registered_once(store):
+    register(store, MODEL, replace(MODEL, file_hash="e" * 64))
+
+    assert models(store)["file_hash"].to_list() == ["e" * 64]
+
+
+def test_a_model_without_context_is_one_too(store):
+    register(store, replace(MODEL, context_symbols=()))
+
+    assert model(store, MODEL.model_id).symbols == ("SPY",)
+
+
+def test_an_unknown_model_says_where_to_look(store):
+    assert find_model(store, "nope") is None
+    with pytest.raises(ModelMissingError, match="`barlake models` lists"):
+        model(store, "nope")

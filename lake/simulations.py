@@ -59,7 +59,7 @@ class SimulationMissingError(MissingError):
     def __str__(self) -> str:
         return (
             f"There is no simulation {self.simulation_id[:64]!r}. "
-            "`barlake simulate` runs one; lake.sql('FROM simulations') lists those there are."
+            "`barlake simulations` lists those there are, `barlake simulate` runs one."
         )
 
 

@@ -37,6 +37,7 @@ from training_service.training import Model
 
 MODES = ("as_specified", "realistic", "both")
 _ROOMS = ("strategy_service", "simulation_service")
+_FEW_SESSIONS = 20
 _YEAR = timedelta(days=365)
 
 
@@ -116,7 +117,7 @@ def simulate(
             the open of the session's next bar, with costs) or ``both``, in that order.
         start: A New York session date, or a time with its zone; None for the model's test start.
             Earlier than that runs with a warning: the model has seen those bars.
-        end: As ``start``, both included; None for the newest.
+        end: As ``start``, both included; None for the newest session with bars of all symbols.
         cash: USD at the beginning.
         costs: Of the realistic mode; None for the defaults of :class:`Costs`.
 
@@ -204,10 +205,13 @@ def _prepare(lk: Lake, asked: _Asked, start: Moment, end: Moment) -> _Prepared:
             f"{symbol} has no bars of regular hours in that range, so nothing can be simulated."
         )
         raise SimulationError(problem)
-    market = Market.of(symbol, bars)
     rows = assemble(
         lk, stored.symbols, stored.feature_set, start=start, end=end, sources=sources
     ).frame
+    if end is None:
+        # Behind the last session the model speaks in, nothing but a held position would be shown.
+        bars = bars.filter(pl.col("session_date") <= rows["session_date"][-1])
+    market = Market.of(symbol, bars)
     said = rows.select("timestamp").with_columns(asked.strategy.signals(rows)["direction"])
     heard = bars.join(said, on="timestamp", how="left", maintain_order="left")["direction"]
     last: date = bars["session_date"][-1]
@@ -233,6 +237,15 @@ def _warnings(model: Model, bars: pl.DataFrame, silent: int) -> list[str]:
             f"At {silent:,} of {bars.height:,} bars a context symbol has none; "
             "the position was held there."
         )
+    days = bars["session_date"].unique()
+    expected = sessions.schedule(bars["session_date"][0], bars["session_date"][-1]).height
+    if expected > len(days):
+        found.append(
+            f"{expected - len(days):,} of {expected:,} sessions have no bars; "
+            "a return across them counts as one session's."
+        )
+    if len(days) < _FEW_SESSIONS:
+        found.append(f"A Sharpe ratio of {len(days)} sessions says next to nothing.")
     return found
 
 

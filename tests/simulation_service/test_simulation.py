@@ -1,6 +1,6 @@
 """What simulating a model promises: unseen bars, both modes, buy and hold beside it, in the ledger."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from simulation_service.market import Market, realistic
 from simulation_service.simulation import SimulationError, simulate
 from strategy_service.costs import Costs
 from strategy_service.strategies import ModelStrategy, PredictionError
-from tests.feature_service.walks import SOURCE
+from tests.feature_service.walks import SOURCE, put, random_walk
 from training_service import training
 from training_service.dataset import assemble
 from training_service.training import train
@@ -140,6 +140,30 @@ def test_minutes_without_a_context_bar_hold_the_position_and_are_counted(store, 
     start = one.stored.start
     spy, qqq = (set(store.bars(x, start, regular_only=True)["timestamp"]) for x in ("SPY", "QQQ"))
     assert any(f"At {len(spy - qqq):,} of" in warning for warning in one.warnings)
+
+
+def test_behind_the_last_session_of_a_context_symbol_nothing_is_simulated(store, model_id):
+    (before,) = simulate(store, model_id, "realistic")
+    put(store, random_walk("SPY", date(2024, 8, 1), date(2024, 8, 2)))
+
+    (after,) = simulate(store, model_id, "realistic")
+    assert after.simulation_id == before.simulation_id
+    (asked,) = simulate(store, model_id, "realistic", end="2024-08-02")
+    assert asked.stored.end.date() == date(2024, 8, 2)
+
+
+def test_sessions_without_bars_are_counted_aloud(store, model_id):
+    for symbol in ("SPY", "QQQ"):
+        put(store, random_walk(symbol, date(2024, 7, 11), date(2024, 7, 11)))
+
+    (one,) = simulate(store, model_id, "realistic")
+    assert any("2 of 6 sessions have no bars" in warning for warning in one.warnings)
+
+
+def test_a_sharpe_ratio_of_a_few_sessions_comes_with_a_warning(store, model_id):
+    (one,) = simulate(store, model_id, "realistic")
+
+    assert "A Sharpe ratio of 3 sessions says next to nothing." in one.warnings
 
 
 def test_cash_that_never_pays_for_a_share_is_said(store, model_id):

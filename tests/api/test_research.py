@@ -17,22 +17,22 @@ from tests.api.samples import MINUTES
 THEN, LATER = datetime(2024, 11, 4, tzinfo=UTC), datetime(2024, 11, 6, tzinfo=UTC)
 
 
-@pytest.fixture
-def home(filled_home, tmp_path):
-    shutil.copytree(filled_home, tmp_path / "home")
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def research(home, make_settings, queue):
+@pytest.fixture(scope="module")
+def built_home(filled_home, tmp_path_factory):
+    home = tmp_path_factory.mktemp("built") / "home"
+    shutil.copytree(filled_home, home)
     with lake.open(home) as opened:
         build.build(opened, "SPY")
         with opened.writing() as transaction:
             insert_model(transaction, model())
-        store_simulation(
-            opened, simulation(), pl.DataFrame(schema=EQUITY), pl.DataFrame(schema=ORDERS)
-        )
-    yield from asked(create_app(make_settings(home), queue.send))
+        none = (pl.DataFrame(schema=EQUITY), pl.DataFrame(schema=ORDERS))
+        store_simulation(opened, simulation(), *none)
+    return home
+
+
+@pytest.fixture
+def research(built_home, make_settings, queue):
+    yield from asked(create_app(make_settings(built_home), queue.send))
 
 
 EQUITY = {"timestamp": pl.Datetime("us", "UTC"), "equity": pl.Float64, "benchmark": pl.Float64}

@@ -1,5 +1,8 @@
 """What building features promises: the whole history, before any split, again only if it changed."""
 
+import os
+import subprocess
+import sys
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -157,3 +160,18 @@ def test_sql_users_find_a_view_of_all_symbols(store):
     counted = store.sql("SELECT symbol, count(*) AS n FROM features_core GROUP BY 1 ORDER BY 1")
     expected = store.bars(["QQQ", "SPY"], regular_only=True).group_by("symbol").len(name="n")
     assert_frame_equal(counted, expected.sort("symbol"), check_dtypes=False)
+
+
+def test_several_processes_may_build_the_same_symbols_at_once(store):
+    command = [sys.executable, "-m", "feature_service.main"]
+    environment = {**os.environ, "BARLAKE_HOME": str(store.home)}
+    started = [
+        subprocess.Popen(command, env=environment, cwd=store.home, stdout=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+
+    assert [one.wait(timeout=120) for one in started] == [0, 0, 0]
+    for symbol in ("QQQ", "SPY"):
+        built, bars = read_features(store, symbol), store.bars(symbol, regular_only=True)
+        assert built["timestamp"].to_list() == bars["timestamp"].to_list()
+    assert store.sql("FROM feature_builds").height == 2

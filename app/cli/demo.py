@@ -21,6 +21,6 @@ def demo() -> None:
         barlake demo
         BARLAKE_DEMO_DATA=~/bars BARLAKE_DEMO_SYMBOLS=SPY,IBM barlake demo
     """
-    from app import demo as whole
+    from app.demo import run
 
-    whole.run()
+    run()

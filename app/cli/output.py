@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lake.errors import InvalidError
+from lake.errors import ProblemError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,15 +20,8 @@ _MOST_DECIMALS = 4
 _SMALL, _LARGE = 1e-4, 1e15
 
 
-class OutputError(InvalidError):
+class OutputError(ProblemError):
     """A file that cannot be written where the user wants it."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 def say(text: str = "") -> None:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,16 @@ import polars as pl
 import pytest
 
 import lake
+from app.cli.doors import settings
+from app.cli.main import outcome
 from lake import Covered, Fetched, sessions
 from lake.settings import Settings
 
 SOURCE = "alpaca:iex"
 DAYS = (date(2024, 11, 4), date(2024, 11, 5), date(2024, 11, 7))  # the 6th was never fetched
+SETTINGS = {
+    name for field in Settings.model_fields.values() for name in field.validation_alias.choices
+}
 QUIET = (10, 11, 300)  # minutes after the open of the first day in which nobody traded
 
 
@@ -35,9 +40,11 @@ Run = Callable[..., Answer]
 
 def clean_environment(**more: str) -> dict[str, str]:
     """This process's environment without any setting of ours."""
-    fields = Settings.model_fields.values()
-    ours = {name for field in fields for name in field.validation_alias.choices}
-    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {*SETTINGS, "BARLAKE_DEBUG"}
+    }
     return {**kept, "NO_COLOR": "1", **more}
 
 
@@ -66,6 +73,29 @@ def barlake(tmp_path: Path) -> Run:
         return Answer(done.returncode, out, done.stderr.decode(), done.stdout)
 
     return run
+
+
+@pytest.fixture
+def quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """The same in this process: for what is refused before anything is started."""
+
+    def run(
+        *arguments: str, home: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Answer:
+        for name in (*SETTINGS, "BARLAKE_DEBUG"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {"BARLAKE_HOME": str(home or tmp_path / "home"), **(env or {})}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        settings.cache_clear()
+        code = outcome(arguments)
+        told = capfd.readouterr()
+        return Answer(code, told.out, told.err, told.out.encode())
+
+    yield run
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,8 @@ TOMORROW = str(date.today() + timedelta(days=3))  # noqa: DTZ011 - days ahead in
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_wrong_request_is_refused_in_one_sentence(barlake, spy_home, arguments, words):
-    answer = barlake(*arguments, home=spy_home)
+def test_a_wrong_request_is_refused_in_one_sentence(quick, spy_home, arguments, words):
+    answer = quick(*arguments, home=spy_home)
 
     assert is_one_sentence(answer), answer
     assert words in answer.err
@@ -59,16 +59,16 @@ def test_a_wrong_request_is_refused_in_one_sentence(barlake, spy_home, arguments
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 @pytest.mark.parametrize("way", [(), ("--here",)], ids=["queued", "here"])
-def test_a_wrong_ingest_queues_nothing(barlake, arguments, words, way):
-    answer = barlake("ingest", *arguments, *way, env=KEYS)
+def test_a_wrong_ingest_queues_nothing(quick, arguments, words, way):
+    answer = quick("ingest", *arguments, *way, env=KEYS)
 
     assert is_one_sentence(answer), answer
     assert words in answer.err
-    assert json.loads(barlake("jobs", "--json").out) == []
+    assert json.loads(quick("jobs", "--json").out) == []
 
 
-def test_an_ingest_without_keys_says_where_they_go(barlake):
-    answer = barlake("ingest", "SPY")
+def test_an_ingest_without_keys_says_where_they_go(quick):
+    answer = quick("ingest", "SPY")
 
     assert is_one_sentence(answer), answer
     assert "ALPACA_API_KEY_ID" in answer.err
@@ -89,8 +89,8 @@ def test_an_ingest_without_a_broker_names_the_ways_on(barlake, where):
 @pytest.mark.parametrize(
     "command", [("bars", "SPY"), ("coverage", "SPY"), ("sql", "FROM bars"), ("sql", "--init")]
 )
-def test_without_a_lake_reading_says_how_to_make_one(barlake, command, tmp_path):
-    answer = barlake(*command)
+def test_without_a_lake_reading_says_how_to_make_one(quick, command, tmp_path):
+    answer = quick(*command)
 
     assert is_one_sentence(answer), answer
     assert "barlake ingest SYMBOL" in answer.err
@@ -101,10 +101,10 @@ def test_without_a_lake_reading_says_how_to_make_one(barlake, command, tmp_path)
     "content", [b"\xff\xfe\x00garbage\x80", b"BARLAKE_API_PORT=many\n", b"ALPACA_FEED=\x81"]
 )
 @pytest.mark.parametrize("command", [("status",), ("bars", "SPY"), ("ingest", "SPY")], ids=" ".join)
-def test_a_corrupt_env_file_is_named(barlake, tmp_path, content, command):
+def test_a_corrupt_env_file_is_named(quick, tmp_path, content, command):
     (tmp_path / ".env").write_bytes(content)
 
-    answer = barlake(*command)
+    answer = quick(*command)
 
     assert is_one_sentence(answer), answer
     assert ".env" in answer.err

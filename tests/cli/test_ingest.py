@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lake.journal import Journal
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
 from tests.cli.conftest import clean_environment
 
+YEARS = ("--start", "2016-01-04", "--end", "2019-12-31")
 WEEK = ("--start", "2024-11-04", "--end", "2024-11-08")
 
 
@@ -72,12 +75,12 @@ def test_a_provider_that_refuses_is_explained(barlake, sandbox, symbol, keys, wo
 
 def test_an_interrupt_leaves_whole_commits_and_the_rest_for_later(barlake, sandbox, tmp_path):
     home = tmp_path / "home"
-    command = [sys.executable, "-m", "app.cli", "ingest", "SPY", "--start", "2016-01-04", "--here"]
+    command = [sys.executable, "-m", "app.cli", "ingest", "SPY", *YEARS, "--here"]
     environment = clean_environment(BARLAKE_HOME=str(home), **sandbox)
     with subprocess.Popen(
         command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as started:
-        _wait_for(lambda: _steps(barlake) > 0, started)
+        _wait_for(lambda: _steps(home) > 0, started)
         os.kill(started.pid, signal.SIGINT)
         _, errors = started.communicate(timeout=60)
 
@@ -86,9 +89,7 @@ def test_an_interrupt_leaves_whole_commits_and_the_rest_for_later(barlake, sandb
     bars = json.loads(barlake("sql", "SELECT count(*) AS n FROM bars", "--json").out)[0]["n"]
     assert bars > 0
     assert json.loads(barlake("jobs", "--json").out)[0]["state"] == "queued"  # for the next worker
-    again = barlake(
-        "ingest", "SPY", "--start", "2016-01-04", "--end", "2016-01-08", "--here", env=sandbox
-    )
+    again = barlake("ingest", "SPY", *YEARS, "--here", env=sandbox)
     assert again.code == 0, again.err
 
 
@@ -123,8 +124,9 @@ def _status(barlake) -> dict[str, object]:
     return json.loads(barlake("status", "--json").out)
 
 
-def _steps(barlake) -> int:
-    return sum(job["done"] for job in json.loads(barlake("jobs", "--json").out))
+def _steps(home: Path) -> int:
+    with Journal.open(home) as journal:
+        return sum(job.done for job in journal.jobs())
 
 
 def _wait_for(happens, process: subprocess.Popen, *, within: float = 90) -> None:
@@ -132,7 +134,7 @@ def _wait_for(happens, process: subprocess.Popen, *, within: float = 90) -> None
     while not happens():
         assert process.poll() is None, "it ended before its time"
         assert time.monotonic() < until
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def _free_port() -> int:

@@ -92,15 +92,15 @@ def test_a_model_is_trained_once_and_simulated_both_ways(shell, home):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_is_refused_in_one_sentence(shell, arguments, words):
-    answer = shell(*arguments)
+def test_what_cannot_be_is_refused_in_one_sentence(shell, quick, home, arguments, words):
+    answer = quick(*arguments, home=home)
 
     assert is_one_sentence(answer), answer
     assert words in answer.err
 
 
-def test_simulating_without_a_model_says_how_to_get_one(barlake, spy_home):
-    answer = barlake("simulate", home=spy_home)
+def test_simulating_without_a_model_says_how_to_get_one(quick, spy_home):
+    answer = quick("simulate", home=spy_home)
 
     assert is_one_sentence(answer), answer
     assert "barlake train" in answer.err

@@ -20,7 +20,7 @@ _HEALTH: dict[str, Literal["green", "blue", "orange", "red", "gray"]] = {
     "starting": "orange",
     "missing": "red",
 }
-_MARKS = {"queued": "⏳ queued", "running": "▶ running", "done": "✔ done", "failed": "✖ failed"}
+_MARKS = {"queued": "○ queued", "running": "▶ running", "done": "✔ done", "failed": "✖ failed"}
 
 
 def show() -> None:

@@ -6,11 +6,12 @@
     │   ├── BarsMissingError
     │   └── ...                (rooms above add theirs beside their code)
     ├── InvalidError      the input breaks a written rule        422, never retried
+    │   ├── ProblemError      the sentence itself
+    │   │   ├── RangeError
+    │   │   └── SettingsError
     │   ├── SymbolError
-    │   ├── RangeError
     │   ├── TimeframeError
-    │   ├── BadBarsError
-    │   └── SettingsError
+    │   └── BadBarsError
     ├── RefusedError      the provider will not let us           502, never retried
     └── TransientError    the world is busy; ask again later     503, retried
         ├── GateBusyError
@@ -34,6 +35,17 @@ class MissingError(LakeError):
 
 class InvalidError(LakeError):
     """The input breaks a written rule."""
+
+
+class ProblemError(InvalidError):
+    """What is wrong, in a sentence that whoever raises it writes; base of many."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 class RefusedError(LakeError):
@@ -87,15 +99,8 @@ class SymbolError(InvalidError):
         )
 
 
-class RangeError(InvalidError):
+class RangeError(ProblemError):
     """A range of dates or times that cannot be."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 class ReversedRangeError(RangeError):
@@ -103,6 +108,7 @@ class ReversedRangeError(RangeError):
 
     def __init__(self, start: date | datetime, end: date | datetime) -> None:
         super().__init__(f"The range ends ({end}) before it starts ({start}). Swap the two.")
+        self.args = (start, end)
 
 
 class TimeframeError(InvalidError):
@@ -127,15 +133,8 @@ class BadBarsError(InvalidError):
         return f"{self.problem}. Nothing was written."
 
 
-class SettingsError(InvalidError):
+class SettingsError(ProblemError):
     """A setting or the file of settings that cannot be used."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 class GateBusyError(TransientError):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from feature_service.fingerprint import digest
 from lake import Lake, sessions
-from lake.errors import InvalidError, LakeError, TransientError
+from lake.errors import LakeError, ProblemError, TransientError
 from lake.features import content_hash
 from lake.sessions import Moment
 from lake.simulations import (
@@ -41,15 +41,8 @@ _FEW_SESSIONS = 20
 _YEAR = timedelta(days=365)
 
 
-class SimulationError(InvalidError):
+class SimulationError(ProblemError):
     """A simulation that cannot be."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @dataclass(frozen=True)

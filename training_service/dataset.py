@@ -7,7 +7,7 @@ import polars as pl
 
 from feature_service import build
 from lake import Lake
-from lake.errors import InvalidError
+from lake.errors import ProblemError
 from lake.features import KEYS, content_hash, read_features
 from lake.schema import check_symbol
 from lake.sessions import Moment
@@ -15,15 +15,8 @@ from training_service import labels
 from training_service.labels import Label
 
 
-class SymbolsError(InvalidError):
+class SymbolsError(ProblemError):
     """Symbols that make no data set."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lake.errors import InvalidError
+from lake.errors import ProblemError
 from training_service.labels import END
 
 Rows = NDArray[np.int64]
 
 
-class SplitError(InvalidError):
+class SplitError(ProblemError):
     """A split that cannot be made."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @dataclass(frozen=True)

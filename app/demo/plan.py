@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lake.errors import InvalidError
+from lake.errors import ProblemError
 from lake.schema import check_symbol
 from lake.sessions import session_of
 
@@ -22,15 +22,8 @@ _FAR = timedelta(days=10)
 _MOST_SYMBOLS = 5
 
 
-class DemoDataError(InvalidError):
+class DemoDataError(ProblemError):
     """A folder of bars the demo cannot use."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """``barlake up``: the whole house in the foreground, until Ctrl-C."""
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from agents.broker import broker_url, require
 from app.up.keeper import clear_orphan
+from app.up.keeping import AlreadyUpError, kept
 from app.up.locks import Lock, holder
 from app.up.parts import (
     Part,
@@ -22,28 +22,11 @@ from app.up.parts import (
 from app.up.place import Place
 from app.up.screen import Screen, screen
 from app.up.supervisor import Supervisor
-from lake.errors import InvalidError
 from lake.journal import Journal
 from lake.logs import configure_logs, logger
 from lake.settings import Settings
 
 _LOOK_EVERY = 0.25
-_HANDOVER = 20.0
-
-
-class AlreadyUpError(InvalidError):
-    """The house of a home runs already."""
-
-    def __init__(self, home: str, pid: int | None) -> None:
-        super().__init__(home, pid)
-        self.home, self.pid = home, pid
-
-    def __str__(self) -> str:
-        who = f" (process {self.pid})" if self.pid else ""
-        return (
-            f"`barlake up` runs already for {self.home}{who}. Stop that one with Ctrl-C first, "
-            "or set BARLAKE_HOME to another folder and other ports."
-        )
 
 
 class Stop:
@@ -83,7 +66,7 @@ def up(settings: Settings, echo: Callable[[str], None]) -> None:
     with lock:
         lock.note()
         check_ports(place)
-        with _kept(place), Journal.open(settings.journal_url or place.home) as journal:
+        with kept(place, "up"), Journal.open(settings.journal_url or place.home) as journal:
             configure_logs("up", home=place.home, journal=journal, stderr=False)
             with screen(echo) as shown, _stopping() as stop:
                 _run(place, journal, shown, stop)
@@ -119,25 +102,6 @@ def _parts(place: Place, journal: Journal) -> list[Part]:
     numbers = range(1, place.settings.workers + 1)
     workers = [worker_part(place, journal, number) for number in numbers]
     return [*workers, beat_part(place, journal), api_part(place), ui_part(place)]
-
-
-@contextmanager
-def _kept(place: Place) -> Iterator[None]:
-    """Be the one who keeps the broker: a keeper that runs for some API hands over and ends."""
-    end = time.monotonic() + _HANDOVER
-    while (lock := Lock.take(place.keeper_lock, patience=0.2)) is None:
-        keeper = holder(place.keeper_lock) or {}
-        if time.monotonic() > end:
-            raise AlreadyUpError(str(place.home), keeper.get("pid"))
-        if keeper.get("who") == "keeper" and keeper.get("state") == "running":
-            with suppress(ProcessLookupError):
-                os.kill(int(keeper["pid"]), signal.SIGTERM)
-    with lock:
-        lock.note(who="up", state="running")
-        try:
-            yield
-        finally:
-            lock.note(who="up", state="stopping")
 
 
 @contextmanager

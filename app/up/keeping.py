@@ -40,9 +40,10 @@ def kept(place: Place, who: str) -> Iterator[None]:
     end = time.monotonic() + _HANDOVER
     while (lock := Lock.take(place.keeper_lock, patience=0.2)) is None:
         keeper = holder(place.keeper_lock) or {}
-        if time.monotonic() > end:
+        running, stays = keeper.get("state") == "running", keeper.get("who") != "keeper"
+        if time.monotonic() > end or (running and stays):
             raise AlreadyUpError(str(place.home), keeper.get("pid"))
-        if keeper.get("who") == "keeper" and keeper.get("state") == "running":
+        if running:
             with suppress(ProcessLookupError):
                 os.kill(int(keeper["pid"]), signal.SIGTERM)
     with lock:

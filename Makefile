@@ -24,8 +24,8 @@ demo: install ## from nothing to a simulated model, in one go (BARLAKE_DEMO_DATA
 up: install ## start broker, workers, scheduler, API and UI; Ctrl-C stops them
 	@$(PY) -m app.cli up
 
-test: install-dev ## run every test
-	@$(PY) -m pytest -q
+test: install-dev ## run every test, on two processes
+	@$(PY) -m pytest -q -n 2 --dist loadfile
 
 check: install-dev ## format, lint, types, rooms, docs
 	@$(PY) -m ruff format --check .

@@ -265,12 +265,17 @@ def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn a busy catalog into our own error; anything else passes."""
+    """Turn a busy catalog into our own error and an interrupt into one; anything else passes."""
     try:
         yield
     except duckdb.Error as error:
         if "database is locked" in str(error):
             raise CatalogBusyError("database is locked") from error
+        raise
+    except RuntimeError as error:
+        # What DuckDB makes of Ctrl-C while a query runs.
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
         raise
 
 

@@ -157,7 +157,14 @@ PARTITIONS: dict[str, str] = {"bars_1m": 'symbol, year("timestamp")'}
 SORTED: dict[str, str] = {"bars_1m": "timestamp"}
 
 #: Tables that grow by a few rows a commit; their rows lie in the catalog itself.
-LEDGERS: tuple[str, ...] = ("changes", "coverage", "feature_definitions", "lake_settings", "series", "simulations")
+LEDGERS: tuple[str, ...] = (
+    "changes",
+    "coverage",
+    "feature_definitions",
+    "lake_settings",
+    "series",
+    "simulations",
+)
 
 _TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}", re.ASCII)
 

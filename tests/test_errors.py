@@ -57,11 +57,7 @@ def sample(annotation: Any) -> object:
         return {sample(parts[0]): sample(parts[1])}
     if origin is tuple:
         return tuple(sample(part) for part in parts if part is not Ellipsis)
-    if parts:  # a sequence of something
-        return (sample(parts[0]),)
-    if origin := getattr(annotation, "__args__", None):
-        return sample(origin[0])
-    return "text"
+    return (sample(parts[0]),) if parts else "text"
 
 
 def made(kind: type[LakeError]) -> LakeError:

@@ -64,17 +64,6 @@ def check_past(start: str | None) -> None:
         raise RangeError(problem)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let an interrupt be one: while a query runs, DuckDB makes a RuntimeError of it."""
-    try:
-        yield
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":
-            raise KeyboardInterrupt from None
-        raise
-
-
 def log_quietly(journal: "Journal | None" = None) -> None:
     """Send this process's log lines to ``logs/cli.jsonl`` and the journal, not to the terminal."""
     from lake.logs import configure_logs

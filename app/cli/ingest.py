@@ -3,11 +3,11 @@
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.doors import interruptible, log_quietly, opened_journal, settings
+from app.cli.doors import log_quietly, opened_journal, settings
 from app.cli.jobs import as_plain, raise_failures, show_jobs, watch, watching
 from app.cli.options import AsJson, End, Start, Symbols
 from app.cli.output import remark, say, show_json
@@ -115,17 +115,13 @@ def _work(journal: "Journal", names: Sequence[str]) -> None:
     from agents.work import perform
     from agents.worker import Workshop
 
-    def run(job: "Job") -> dict[str, Any]:
-        with interruptible():
-            return shop.run(job)
-
     agent = f"cli@{socket.gethostname()}"
     log_quietly(journal)
     shop = Workshop(agent)
     pulse = Pulse(journal, agent, "cli").start()
     try:
         for name in names:
-            perform(journal, name, run, pulse=pulse, last=True)
+            perform(journal, name, shop.run, pulse=pulse, last=True)
     finally:
         pulse.stop()
 

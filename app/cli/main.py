@@ -25,7 +25,6 @@ from app.cli import (
     status,
     up,
 )
-from app.cli.doors import interruptible
 from app.cli.teaching import help_text
 
 UNEXPECTED, REFUSED, INTERRUPTED = 1, 2, 130
@@ -89,8 +88,7 @@ def outcome(arguments: Sequence[str]) -> int:
         Its exit code, as the module says. Nothing is raised unless ``BARLAKE_DEBUG`` is set.
     """
     try:
-        with interruptible():
-            result = app(list(arguments), prog_name="barlake", standalone_mode=False)
+        result = app(list(arguments), prog_name="barlake", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, like `head`, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

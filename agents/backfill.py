@@ -8,6 +8,7 @@ from typing import Any
 from agents.pages import answered
 from agents.sources import Source, UnknownSymbolError
 from lake import BarsMissingError, Commit, Fetched, Lake, sessions
+from lake.actions import Answered
 from lake.coverage import Interval, subtract
 
 #: Called after each commit: sessions done, sessions in all, what is going on.
@@ -105,6 +106,6 @@ def _is_known(lake: Lake, symbol: str, source: str) -> bool:
 
 def _bring_actions(lake: Lake, source: Source, symbol: str, span: tuple[date, date]) -> int:
     """Splits and dividends since the first session asked for: they adjust every bar before them."""
-    return lake.commit_actions(
-        source.name, source.actions([symbol], span[0], span[1] + _ACTIONS_AHEAD)
-    )
+    first, last = span[0], span[1] + _ACTIONS_AHEAD
+    found = source.actions([symbol], first, last)
+    return lake.commit_actions(Answered(source.name, found, (symbol,), first, last))

@@ -7,7 +7,7 @@ from agents.sources import require_keys
 from lake.errors import RangeError, ReversedRangeError
 from lake.journal import Job, Journal
 from lake.schema import check_symbol
-from lake.sessions import NEW_YORK, schedule, today
+from lake.sessions import FIRST_SESSION, NEW_YORK, schedule, today
 from lake.settings import Settings
 
 _FIRST_ALPACA = date(2016, 1, 1)
@@ -68,6 +68,8 @@ def span(
             )
     if last < first:
         raise ReversedRangeError(first, last)
+    if first < FIRST_SESSION:
+        raise RangeError(f"{first} is too early. The calendar here begins on {FIRST_SESSION}.")
     if schedule(first, last).is_empty():
         raise RangeError(f"There is no session from {first} to {last}: the exchange was closed.")
     return first, last

@@ -4,6 +4,9 @@ Bars are stored raw. A split on ``ex_date`` with ``ratio`` new shares per old di
 before that session by the ratio and multiplies every volume by it, so the newest bars stay raw.
 """
 
+from dataclasses import dataclass
+from datetime import date
+
 import duckdb
 import polars as pl
 
@@ -16,6 +19,7 @@ ACTION_SCHEMA = pl.Schema(
         "symbol": pl.String(),
         "kind": pl.String(),  # forward_split, reverse_split, cash_dividend, ...
         "ex_date": pl.Date(),
+        "process_date": pl.Date(),  # when the provider books it; null where it does not say
         "ratio": pl.Float64(),  # new shares per old; null where it is no split
         "amount": pl.Float64(),  # USD per share; null where it is no dividend
         "details": pl.String(),  # the provider's own record, as JSON
@@ -56,30 +60,53 @@ def provider_of(source: str) -> str:
     return source.partition(":")[0]
 
 
-def commit_actions(catalog: Catalog, source: str, actions: pl.DataFrame) -> int:
+@dataclass(frozen=True)
+class Answered:
+    """What a provider said about corporate actions.
+
+    Attributes:
+        source: Provider and feed; actions belong to the provider.
+        actions: As ``ACTION_SCHEMA``.
+        symbols: Whom the answer is about.
+        start: First process date asked for.
+        end: Last one, included.
+    """
+
+    source: str
+    actions: pl.DataFrame
+    symbols: tuple[str, ...]
+    start: date
+    end: date
+
+
+def commit_actions(catalog: Catalog, answered: Answered) -> int:
     """Store corporate actions as the provider tells them now; the same ones again change nothing.
 
-    A changed action supersedes the old one, which stays for as-of reads. Sessions from the first
-    stored bar to the ex date are noted as changed, for their adjusted prices are.
-
-    Args:
-        actions: As ``ACTION_SCHEMA``.
+    A changed action supersedes the old one, and one that a complete answer no longer has is
+    withdrawn: a split that was issued again under another number must not count twice. What is
+    superseded stays, for as-of reads. One row in ``changes`` names the ex date of each action that
+    came or went: prices adjusted for it change in every session before.
 
     Returns:
-        How many actions were new or changed.
+        How many actions were new, changed or withdrawn.
     """
-    provider = provider_of(source)
-    incoming = actions.cast(ACTION_SCHEMA).unique("action_id", keep="last", maintain_order=True)
+    provider = provider_of(answered.source)
+    incoming = answered.actions.cast(ACTION_SCHEMA).unique(
+        "action_id", keep="last", maintain_order=True
+    )
     with catalog.reading() as connection:
-        if _differing(connection, provider, incoming).is_empty():
+        fresh, gone = _differing(connection, provider, incoming, answered)
+        if fresh.is_empty() and gone.is_empty():
             return 0
     with catalog.writing() as transaction:
         run, now = transaction.connection, transaction.recorded_at
-        fresh = _differing(run, provider, incoming)
+        fresh, gone = _differing(run, provider, incoming, answered)
         run.register("fresh", fresh)
+        run.register("gone", gone)
         run.execute(
             """UPDATE corporate_actions SET superseded_at = ? WHERE source = ? AND superseded_at IS NULL
-               AND action_id IN (SELECT action_id FROM fresh)""",
+               AND (action_id IN (SELECT action_id FROM fresh)
+                    OR action_id IN (SELECT action_id FROM gone))""",
             [now, provider],
         )
         columns = ", ".join(ACTION_SCHEMA.names())
@@ -88,21 +115,28 @@ def commit_actions(catalog: Catalog, source: str, actions: pl.DataFrame) -> int:
             [provider, now],
         )
         run.execute(
-            """INSERT INTO changes SELECT DISTINCT ?, series.source, symbol, fresh.ex_date, 'actions', ?
-               FROM fresh JOIN series USING (symbol) WHERE split_part(series.source, ':', 1) = ?""",
+            """INSERT INTO changes SELECT DISTINCT ?, series.source, symbol, touched.ex_date, 'actions', ?
+               FROM (SELECT symbol, ex_date FROM fresh UNION SELECT symbol, ex_date FROM gone) touched
+               JOIN series USING (symbol) WHERE split_part(series.source, ':', 1) = ?""",
             [transaction.commit_id, now, provider],
         )
-    return fresh.height
+    return fresh.height + gone.join(fresh, on="action_id", how="anti").height
 
 
 def splits(connection: duckdb.DuckDBPyConnection, source: str, symbols: list[str]) -> pl.DataFrame:
-    """The splits known now: ``symbol``, ``ex_date``, ``ratio`` (new shares per old)."""
+    """The splits that have happened: ``symbol``, ``ex_date``, ``ratio`` (new shares per old).
+
+    Providers announce splits weeks ahead. One counts from the first stored bar of its ex date on:
+    until then the newest prices are still those people trade at.
+    """
     return connection.execute(
-        """SELECT DISTINCT symbol, ex_date, ratio FROM corporate_actions
+        """SELECT DISTINCT symbol, ex_date, ratio FROM corporate_actions a
            WHERE source = ? AND list_contains(?, symbol) AND superseded_at IS NULL
              AND kind IN ('forward_split', 'reverse_split', 'split') AND ratio > 0
+             AND ex_date <= (SELECT max((b.timestamp AT TIME ZONE 'America/New_York')::DATE)
+                             FROM bars_1m b WHERE b.source = ? AND b.symbol = a.symbol)
            ORDER BY symbol, ex_date""",
-        [provider_of(source), symbols],
+        [provider_of(source), symbols, source],
     ).pl()
 
 
@@ -125,11 +159,20 @@ def split_adjusted(bars: pl.DataFrame, splits_known: pl.DataFrame) -> pl.DataFra
 
 
 def _differing(
-    connection: duckdb.DuckDBPyConnection, provider: str, incoming: pl.DataFrame
-) -> pl.DataFrame:
+    connection: duckdb.DuckDBPyConnection,
+    provider: str,
+    incoming: pl.DataFrame,
+    answered: Answered,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What is new or changed, and what the answer should have had and has not."""
     names = ACTION_SCHEMA.names()
     known = connection.execute(
         f"SELECT {', '.join(names)} FROM corporate_actions WHERE source = ? AND superseded_at IS NULL",
         [provider],
     ).pl()
-    return incoming.join(known.cast(ACTION_SCHEMA), on=names, how="anti", nulls_equal=True)
+    known = known.cast(ACTION_SCHEMA)
+    asked = pl.col("symbol").is_in(answered.symbols) & pl.col("process_date").is_between(
+        answered.start, answered.end
+    )
+    fresh = incoming.join(known, on=names, how="anti", nulls_equal=True)
+    return fresh, known.filter(asked).join(incoming, on="action_id", how="anti")

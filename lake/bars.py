@@ -92,6 +92,8 @@ def commit_bars(catalog: Catalog, fetched: Fetched, *, dataset: str = "bars_1m")
         return Commit(unchanged=ahead.unchanged)
     with catalog.writing() as transaction:
         difference = _compare(transaction.connection, checked, fetched, dataset)
+        if difference.empty:  # another process has just stored the same
+            return Commit(unchanged=difference.unchanged, waited=transaction.waited)
         _store(transaction, difference, fetched, dataset)
     return Commit(
         new=difference.new.height,

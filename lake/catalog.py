@@ -3,6 +3,7 @@
 DuckDB's extensions come from wheels, so nothing is downloaded when a process starts.
 """
 
+import errno
 import os
 import sqlite3
 import threading
@@ -42,6 +43,13 @@ class CatalogBusyError(TransientError):
 
     def __str__(self) -> str:
         return f"The lake's catalog is busy ({self.reason}). Nothing was written; ask again."
+
+
+class DiskFullError(TransientError):
+    """There is no room on the disk."""
+
+    def __str__(self) -> str:
+        return "The disk of the lake is full. Nothing was written; make room and ask again."
 
 
 @dataclass(frozen=True)
@@ -178,17 +186,25 @@ class Catalog:
 
     def _tick(self, cursor: duckdb.DuckDBPyConnection) -> datetime:
         """The next ``recorded_at``: now, or just after the last one where the clock was set back."""
-        clock = self._home.clock
-        if clock.exists():
-            last = int(clock.read_text() or 0)
-        else:
-            newest = cursor.execute("SELECT epoch_us(max(recorded_at)) FROM coverage").fetchone()
-            last = (newest[0] if newest else None) or 0
-        tick = max((self._now() - _EPOCH) // timedelta(microseconds=1), last + 1)
-        draft = clock.with_suffix(".draft")
-        draft.write_text(str(tick))
-        draft.rename(clock)
+        tick = max((self._now() - _EPOCH) // timedelta(microseconds=1), self._last(cursor) + 1)
+        draft = self._home.clock.with_suffix(".draft")
+        with draft.open("w") as file:
+            file.write(str(tick))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self._home.clock)
         return _EPOCH + timedelta(microseconds=tick)
+
+    def _last(self, cursor: duckdb.DuckDBPyConnection) -> int:
+        """The newest ``recorded_at`` in microseconds; from the tables where its file is lost."""
+        with suppress(OSError, ValueError):
+            return int(self._home.clock.read_text())
+        newest = cursor.execute(
+            """SELECT epoch_us(max(moment)) FROM (SELECT max(recorded_at) AS moment FROM coverage
+               UNION ALL SELECT max(recorded_at) FROM changes
+               UNION ALL SELECT max(superseded_at) FROM bar_revisions)"""
+        ).fetchone()
+        return (newest[0] if newest else None) or 0
 
 
 def attach(home: Home) -> duckdb.DuckDBPyConnection:
@@ -271,6 +287,12 @@ def _explained() -> Iterator[None]:
     except duckdb.Error as error:
         if "database is locked" in str(error):
             raise CatalogBusyError("database is locked") from error
+        if "No space left" in str(error):
+            raise DiskFullError from error
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskFullError from error
         raise
     except RuntimeError as error:
         # What DuckDB makes of Ctrl-C while a query runs.

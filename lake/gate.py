@@ -25,25 +25,33 @@ def hold(path: Path, *, patience: float = PATIENCE) -> Iterator[float]:
         GateBusyError: Somebody else held it for longer than ``patience`` seconds.
     """
     asked = time.monotonic()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    if not _lock(descriptor, patience):
-        raise GateBusyError(patience)
+    descriptor = _locked(path, patience)
     try:
         yield time.monotonic() - asked
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, patience: float) -> bool:
+def _locked(path: Path, patience: float) -> int:
+    """An open descriptor that holds the lock; whoever waits in vain leaves none behind."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _wait(descriptor, patience)
-    return True
+        if not _wait(descriptor, patience):
+            raise GateBusyError(patience) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _wait(descriptor: int, patience: float) -> bool:
-    """Wait in line in a thread of its own: a blocking flock cannot be given a time limit."""
+    """Wait in line in a thread of its own: a blocking flock cannot be given a time limit.
+
+    The thread may get the lock after nobody wants it any more, because of the time or of an
+    interrupt (Ctrl-C, a task's time limit): whoever comes second of the two closes the descriptor.
+    """
     mine = threading.Lock()
     state = {"locked": False, "given_up": False}
 
@@ -56,7 +64,14 @@ def _wait(descriptor: int, patience: float) -> bool:
 
     waiter = threading.Thread(target=stand_in_line, daemon=True, name="gate")
     waiter.start()
-    waiter.join(patience)
+    try:
+        waiter.join(patience)
+    except BaseException:
+        with mine:
+            state["given_up"] = True
+            if state["locked"]:
+                os.close(descriptor)
+        raise
     with mine:
         state["given_up"] = not state["locked"]
         return state["locked"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 import polars as pl
@@ -66,6 +66,8 @@ def ask(
         raise ColumnsError(unknown, READ_COLUMNS)
     if limit is not None and limit < 1:
         raise RangeError(f"limit must be at least 1, was {limit}.")
+    if not names:
+        raise RangeError("Name at least one symbol.")
     low, high = sessions.window(start, end)
     return Question(
         symbols=tuple(dict.fromkeys(check_symbol(name) for name in names)),
@@ -163,22 +165,44 @@ def _query(
     source: str,
     span: tuple[datetime | None, datetime | None],
 ) -> pl.DataFrame:
-    condition, values = _condition(symbol, source, span)
+    condition, values = _condition(symbol, source, _whole_days(span, question.timeframe))
     rolled = resampled(minute_bars("lake.main.bars_1m", only=condition), question.timeframe)
-    where = "WHERE is_regular" if question.regular_only else ""
+    asked, bounds = _within("timestamp", span)
+    where = f"WHERE {asked} AND is_regular" if question.regular_only else f"WHERE {asked}"
     columns = ", ".join(READ_COLUMNS)
     return connection.execute(
-        f"SELECT {columns} FROM ({rolled}) {where} ORDER BY timestamp", values
+        f"SELECT {columns} FROM ({rolled}) {where} ORDER BY timestamp", [*values, *bounds]
     ).pl()
+
+
+def _whole_days(
+    span: tuple[datetime | None, datetime | None], timeframe: str
+) -> tuple[datetime | None, datetime | None]:
+    """The days that hold all minutes of the bars asked for.
+
+    A longer bar at the edge of a range is made of all its minutes, or it would not be that bar.
+    """
+    low, high = span
+    if timeframe == "1min":
+        return span
+    return (
+        sessions.midnight(sessions.today(low)) if low else None,
+        sessions.midnight(sessions.today(high) + timedelta(days=1)) if high else None,
+    )
 
 
 def _condition(
     symbol: str, source: str, span: tuple[datetime | None, datetime | None]
 ) -> tuple[str, list[object]]:
-    condition, values = "b.symbol = ? AND b.source = ?", [symbol, source]
-    bounds: list[object] = [*values]
-    for bound, comparison in zip(span, (">=", "<"), strict=True):
-        if bound is not None:
-            condition += f" AND b.timestamp {comparison} ?"
-            bounds.append(bound)
-    return condition, bounds
+    within, bounds = _within("b.timestamp", span)
+    return f"b.symbol = ? AND b.source = ? AND {within}", [symbol, source, *bounds]
+
+
+def _within(column: str, span: tuple[datetime | None, datetime | None]) -> tuple[str, list[object]]:
+    bounds: list[object] = [bound for bound in span if bound is not None]
+    conditions = [
+        f"{column} {comparison} ?"
+        for bound, comparison in zip(span, (">=", "<"), strict=True)
+        if bound is not None
+    ]
+    return " AND ".join(["true", *conditions]), bounds

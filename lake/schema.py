@@ -101,7 +101,7 @@ TABLES: dict[str, tuple[str, str]] = {
     ),
     "corporate_actions": (
         """source VARCHAR NOT NULL, action_id VARCHAR NOT NULL, symbol VARCHAR NOT NULL, kind VARCHAR NOT NULL,
-        ex_date DATE NOT NULL, ratio DOUBLE, amount DOUBLE, details VARCHAR, recorded_at TIMESTAMPTZ NOT NULL,
+        ex_date DATE NOT NULL, process_date DATE, ratio DOUBLE, amount DOUBLE, details VARCHAR, recorded_at TIMESTAMPTZ NOT NULL,
         superseded_at TIMESTAMPTZ""",
         "ratio: new shares per old; amount: USD per share; superseded_at is null for what holds now",
     ),

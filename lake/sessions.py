@@ -18,6 +18,7 @@ _PRE_OPEN = timedelta(hours=4)
 _POST_CLOSE = timedelta(hours=20)
 _HALF_DAY_POST_CLOSE = timedelta(hours=17)
 _HALF_DAY_CLOSE_HOUR = 15
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 
 Moment = date | datetime | str | None
 
@@ -102,8 +103,19 @@ def moment(value: Moment) -> Any:
         if value.tzinfo is None:
             problem = f"The time {value.isoformat()} has no zone. Write it like 2024-05-01T09:30:00-04:00 or with Z for UTC."
             raise RangeError(problem)
+        _check_year(value.year)
         return value.astimezone(UTC)
+    if value is not None:
+        _check_year(value.year)
     return value
+
+
+def _check_year(year: int) -> None:
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        problem = (
+            f"The year {year} is out of range. Give a date from {_FIRST_YEAR} to {_LAST_YEAR}."
+        )
+        raise RangeError(problem)
 
 
 def _parse(text: str) -> date | datetime:

@@ -7,7 +7,7 @@ below take plain values.
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
@@ -16,6 +16,7 @@ from lake.errors import SettingsError
 ALPACA_DATA = "https://data.alpaca.markets"
 ALPACA_PAPER = "https://paper-api.alpaca.markets"
 ALPACA_STREAM = "wss://stream.data.alpaca.markets"
+_TAKEN = {"alpaca", "file"}  # no other server may fill their coverage
 _ALPACA_DATA_HOSTS = {"data.alpaca.markets", "data.sandbox.alpaca.markets"}
 _ALPACA_TRADING_HOSTS = {"api.alpaca.markets", "paper-api.alpaca.markets"}
 
@@ -87,6 +88,13 @@ class Settings(BaseSettings):
     )
     dest_duckdb_path: Path | None = Field(default=None, validation_alias=_names("DEST_DUCKDB_PATH"))
     dest_parquet_dir: Path | None = Field(default=None, validation_alias=_names("DEST_PARQUET_DIR"))
+
+    @field_validator("source_name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in _TAKEN:
+            raise ValueError(f"{name} is the name of another source")
+        return name
 
     @property
     def data_url(self) -> str:

@@ -1,5 +1,6 @@
 """The lake as its users hold it."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -28,6 +29,16 @@ class QueryError(InvalidError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+# Functions that look and leave all as it is; the others of DuckLake delete or rewrite files, which
+# a read-only transaction does not prevent.
+_UPKEEP = re.compile(
+    r"\bducklake_(?!current_snapshot|last_committed_snapshot|list_files|options|settings|snapshots"
+    r"|table_(?:info|changes|insertions|deletions))\w+\s*\(",
+    re.IGNORECASE,
+)
 
 
 class Lake:
@@ -117,6 +128,13 @@ class Lake:
         from lake.features import read_features
 
         return read_features(self, symbol, set, start, end, columns, source, limit=limit)
+
+    def splits(self, symbol: str, source: str | None = None) -> pl.DataFrame:
+        """The splits that ``adjust="split"`` applies now: ``symbol``, ``ex_date``, ``ratio``."""
+        ticker = check_symbol(symbol)
+        chosen = source or self.source_of(ticker)
+        with self.reading() as connection:
+            return actions.splits(connection, chosen, [ticker])
 
     def symbols(self) -> pl.DataFrame:
         """What is here, a row a series: ``symbol source first last bars is_default``."""
@@ -218,6 +236,8 @@ class Lake:
                 statements = connection.extract_statements(query)
                 if len(statements) != 1:
                     raise QueryError(f"Write exactly one SQL statement, not {len(statements)}.")
+                if statements[0].type not in _READING or _UPKEEP.search(query):
+                    raise QueryError("Only queries are answered here: SELECT, FROM, SHOW, EXPLAIN.")
                 connection.execute("BEGIN TRANSACTION READ ONLY")
                 return connection.execute(statements[0], list(params)).pl()
             except duckdb.Error as error:
@@ -235,9 +255,9 @@ class Lake:
         """Store what a source answered; see :func:`lake.bars.commit_bars`."""
         return commit_bars(self._catalog, fetched)
 
-    def commit_actions(self, source: str, found: pl.DataFrame) -> int:
+    def commit_actions(self, answered: actions.Answered) -> int:
         """Store corporate actions; see :func:`lake.actions.commit_actions`."""
-        return actions.commit_actions(self._catalog, source, found)
+        return actions.commit_actions(self._catalog, answered)
 
     def prefer_source(self, source: str) -> None:
         """Let ``bars`` show this source for every symbol it has; kept in the lake, for SQL users too.
@@ -245,15 +265,13 @@ class Lake:
         A sandbox never takes the place of a real provider: nobody shall see made-up prices where
         real ones were shown before.
         """
-        query = "SELECT value FROM lake_settings WHERE name = 'default_source'"
         with self.reading() as connection:
-            row = connection.execute(query).fetchone()
-        shown = row[0] if row else None
-        real = shown is not None and actions.provider_of(shown) != "sandbox"
-        if shown == source or (real and actions.provider_of(source) == "sandbox"):
-            return
+            if not _yields(connection, source):
+                return
         with self.writing() as transaction:
             run = transaction.connection
+            if not _yields(run, source):
+                return
             run.execute("DELETE FROM lake_settings WHERE name = 'default_source'")
             run.execute("INSERT INTO lake_settings VALUES ('default_source', ?)", [source])
 
@@ -290,13 +308,24 @@ class Lake:
         return low, min(high, now)
 
     def _regular(self, low: datetime, high: datetime) -> pl.DataFrame:
-        """Regular hours of the sessions that open in a range, cut at its end."""
+        """Regular hours of the sessions in a range, cut at its ends to whole minutes."""
         with self.reading() as connection:
             return connection.execute(
-                """SELECT session_date, "open", least("close", date_trunc('minute', ?::TIMESTAMPTZ)) AS "close"
-                   FROM sessions WHERE "open" >= ? AND "open" < ? ORDER BY session_date""",
-                [high, low, high],
+                """SELECT session_date, greatest("open", date_trunc('minute', ?::TIMESTAMPTZ)) AS "open",
+                          least("close", date_trunc('minute', ?::TIMESTAMPTZ)) AS "close"
+                   FROM sessions WHERE "close" > ? AND "open" < ? ORDER BY session_date""",
+                [low, high, low, high],
             ).pl()
+
+
+def _yields(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    """Whether the source that ``bars`` shows by default is another one and makes room for this."""
+    row = connection.execute(
+        "SELECT value FROM lake_settings WHERE name = 'default_source'"
+    ).fetchone()
+    shown = row[0] if row else None
+    real = shown is not None and actions.provider_of(shown) != "sandbox"
+    return shown != source and not (real and actions.provider_of(source) == "sandbox")
 
 
 def open_lake(

@@ -84,8 +84,8 @@ def resampled(minutes: str, timeframe: str) -> str:
     bucket = f"""CASE
         WHEN s.session_date IS NULL THEN time_bucket({width}, b.timestamp)
         WHEN b.timestamp >= s."close" THEN time_bucket({width}, b.timestamp, s."close")
-        ELSE greatest(time_bucket({width}, b.timestamp, s."open"),
-                      least(s.pre_open, b.timestamp)) END"""
+        WHEN b.timestamp < s.pre_open THEN time_bucket({width}, b.timestamp, s.pre_open)
+        ELSE greatest(time_bucket({width}, b.timestamp, s."open"), s.pre_open) END"""
     return _roll(f"({minutes})", bucket=bucket, only="true")
 
 

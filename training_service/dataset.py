@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from feature_service import build
+from feature_service.build import Build
 from lake import Lake
 from lake.errors import ProblemError
 from lake.features import KEYS, content_hash, read_features
@@ -75,7 +76,7 @@ def assemble(
     asked = sources or {}
     builds = {name: build.build(lk, name, set_name, asked.get(name)) for name in names}
     origins = {name: built.source for name, built in builds.items()}
-    parts = {name: _features(lk, name, set_name, origins[name], start, end) for name in names}
+    parts = {name: _features(lk, name, built, start, end) for name, built in builds.items()}
     primary = names[0]
     frame = labels.add(parts[primary], label) if label else parts[primary]
     joined = frame
@@ -113,11 +114,15 @@ def check_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _features(
-    lk: Lake, symbol: str, set_name: str, source: str, start: Moment, end: Moment
-) -> pl.DataFrame:
-    """Keys, close and features of one symbol; the close as the features saw it, split-adjusted."""
-    features = read_features(lk, symbol, set_name, start, end, source=source)
+def _features(lk: Lake, symbol: str, built: Build, start: Moment, end: Moment) -> pl.DataFrame:
+    """Keys, close and features of one symbol; the close as the features saw it, split-adjusted.
+
+    Of exactly the version that was built: another process may have built another one since.
+    """
+    version, source = built.set_version, built.source
+    features = read_features(
+        lk, symbol, built.feature_set, start, end, source=source, set_version=version
+    )
     closes = lk.bars(
         symbol, start, end, adjust="split", source=source, columns=["timestamp", "close"]
     )

@@ -55,6 +55,20 @@ class OneClassError(InvalidError):
         )
 
 
+class SplitSinceError(InvalidError):
+    """A model learnt prices in shares that a later split has changed."""
+
+    def __init__(self, model_id: str, symbol: str) -> None:
+        super().__init__(model_id, symbol)
+        self.model_id, self.symbol = model_id, symbol
+
+    def __str__(self) -> str:
+        return (
+            f"The splits of {self.symbol} have changed since model {self.model_id} was trained, "
+            "so its prices are in other shares than those it learnt. Train it again."
+        )
+
+
 class FeaturesDifferError(InvalidError):
     """A model was trained on features that are computed differently now."""
 
@@ -196,7 +210,7 @@ def train_recipe(lk: Lake, recipe: Recipe) -> Model:
         start=recipe.start,
         end=recipe.end,
     )
-    born = _birth(facts, data, snapshot)
+    born = _birth(facts, data, snapshot, _splits(lk, data.sources))
     standing = find_model(lk, born["model_id"])
     if standing is not None and artifact.matches(lk.home / standing.path, standing.file_hash):
         return load(lk, standing.model_id)
@@ -213,6 +227,7 @@ def load(lk: Lake, model_id: str) -> Model:
         ModelMissingError: There is none of that id.
         ArtifactMissingError, StrangerError: Its file is gone, or is not the one registered.
         FeaturesDifferError: Its features are computed differently now.
+        SplitSinceError: A share was split since, so prices are in other shares than it learnt.
     """
     stored = stored_model(lk, model_id)
     now = catalog.feature_set(stored.feature_set).hashes
@@ -220,9 +235,26 @@ def load(lk: Lake, model_id: str) -> Model:
     differing = [name for name, value in then.items() if now.get(name) != value]
     if differing:
         raise FeaturesDifferError(model_id, differing)
+    _check_splits(lk, stored)
     path = lk.home / stored.path
     content = artifact.read(path, stored.file_hash)
     return Model(stored, tuple(content["columns"]), content["pipeline"], path)
+
+
+def _splits(lk: Lake, sources: Mapping[str, str]) -> dict[str, list[list[Any]]]:
+    """The splits that adjust each symbol's prices now, as JSON."""
+    return {
+        symbol: [[day.isoformat(), ratio] for _, day, ratio in lk.splits(symbol, source).rows()]
+        for symbol, source in sources.items()
+    }
+
+
+def _check_splits(lk: Lake, stored: StoredModel) -> None:
+    """Refuse prices in other shares than the model learnt: a split rescales all history."""
+    learnt = stored.params["splits"]
+    for symbol, now in _splits(lk, stored.params["sources"]).items():
+        if now != learnt[symbol]:
+            raise SplitSinceError(stored.model_id, symbol)
 
 
 @dataclass(frozen=True)
@@ -232,13 +264,16 @@ class _Fitted:
     metrics: dict[str, Any]
 
 
-def _birth(facts: dict[str, Any], data: Dataset, snapshot: int) -> dict[str, Any]:
+def _birth(
+    facts: dict[str, Any], data: Dataset, snapshot: int, splits: Mapping[str, Any]
+) -> dict[str, Any]:
     """What is known before training; the id covers all of it but the snapshot's number."""
     inputs = {
         "recipe": facts,
         "feature_hashes": catalog.feature_set(facts["set"]).hashes,
         "set_version": data.set_version,
         "sources": data.sources,
+        "splits": splits,
         "data_hash": data.content_hash,
         "code": provenance.code_version(*_ROOMS),
         "libraries": provenance.libraries(),

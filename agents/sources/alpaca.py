@@ -17,6 +17,7 @@ import polars as pl
 import requests
 import stamina
 from alpaca.common.rest import RESTClient
+from urllib3.exceptions import HTTPError
 
 from agents.sources import Page, ProviderBusyError, ProviderRefusedError
 from lake import BAR_SCHEMA
@@ -118,7 +119,7 @@ class AlpacaSource:
             "feed": self._account.feed,
             "sort": "asc",
         }
-        for answer, last in self._data.walk("v2", "/stocks/bars", asked):
+        for answer, last in self._data.walk("v2", "/stocks/bars", asked, of="bars"):
             yield Page(_bars(answer.get("bars") or {}), last)
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> pl.DataFrame:
@@ -131,7 +132,9 @@ class AlpacaSource:
         }
         rows = [
             _action(kind, record)
-            for answer, _ in self._data.walk("v1", "/corporate-actions", asked)
+            for answer, _ in self._data.walk(
+                "v1", "/corporate-actions", asked, of="corporate_actions"
+            )
             for kind, records in (answer.get("corporate_actions") or {}).items()
             for record in records or ()
         ]
@@ -151,19 +154,26 @@ class _Client(RESTClient):
         self._not_before = 0.0
 
     def walk(
-        self, version: str, path: str, asked: Mapping[str, Any]
+        self, version: str, path: str, asked: Mapping[str, Any], *, of: str
     ) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Every page of a request, and whether it is the last."""
+        """Every page of a request, and whether it is the last.
+
+        A page names what it holds (``of``) and the next page, even where that is null: any other
+        object, as a proxy may send with status 200, would pass for the end of the data.
+        """
         token = None
         while True:
-            answer = self.fetch(version, path, {**asked, "page_token": token} if token else asked)
+            page = {**asked, "page_token": token} if token else asked
+            answer = self.fetch(version, path, page, needs=(of, "next_page_token"))
             token = answer.get("next_page_token")
             yield answer, not token
             if not token:
                 return
 
-    def fetch(self, version: str, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """One answer, with retries where they can help."""
+    def fetch(
+        self, version: str, path: str, asked: Mapping[str, Any], *, needs: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """One answer that has some fields, with retries where they can help."""
         for attempt in stamina.retry_context(
             on=_backoff,
             attempts=_ATTEMPTS,
@@ -173,8 +183,10 @@ class _Client(RESTClient):
         ):
             with attempt:
                 answer = self.get(path, dict(asked), api_version=version)
-                if not isinstance(answer, dict):
-                    raise ProviderBusyError(self._source, "an answer that is no JSON object")
+                if not isinstance(answer, dict) or any(name not in answer for name in needs):
+                    raise ProviderBusyError(
+                        self._source, "an answer that is not what was asked for"
+                    )
                 return answer
         raise AssertionError  # the loop returns or raises
 
@@ -187,7 +199,7 @@ class _Client(RESTClient):
                 method, url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), stream=True, **opts
             )
             body = _read(response, started + _REQUEST_SECONDS)
-        except (requests.RequestException, TimeoutError) as error:
+        except (requests.RequestException, HTTPError, TimeoutError, OSError) as error:
             raise ProviderBusyError(self._source, type(error).__name__) from error
         self._tell(url, opts, response, body, started)
         self._mind_budget(response)
@@ -247,16 +259,21 @@ def _wait(response: requests.Response) -> float | None:
 def _read(response: requests.Response, deadline: float) -> bytes:
     """The whole body; a read timeout alone would let a slow drip go on for ever."""
     body = bytearray()
-    for chunk in response.iter_content(1 << 16):
-        body += chunk
-        if time.monotonic() > deadline:
-            raise TimeoutError
+    with response:
+        while chunk := response.raw.read1(1 << 16, decode_content=True):
+            body += chunk
+            if time.monotonic() > deadline:
+                raise TimeoutError
     return bytes(body)
 
 
 def _bars(found: Mapping[str, Sequence[Mapping[str, Any]] | None]) -> pl.DataFrame:
     """Columns from Alpaca's objects. What cannot be read becomes null, for the checks to judge."""
-    rows = [(symbol, bar) for symbol, bars in found.items() for bar in bars or ()]
+    rows = [
+        (symbol, bar if isinstance(bar, dict) else {})
+        for symbol, bars in found.items()
+        for bar in bars or ()
+    ]
     columns: dict[str, pl.Series] = {
         "symbol": pl.Series([symbol for symbol, _ in rows], dtype=pl.String)
     }
@@ -280,8 +297,8 @@ def _action(kind: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
     """One corporate action; ``kind`` is the plural under which Alpaca lists it."""
     day = record.get("ex_date") or record.get("effective_date") or record.get("process_date")
     split = kind in {"forward_splits", "reverse_splits"}
-    old = record.get("old_rate")
-    ratio = float(record["new_rate"]) / float(old) if split and old else None
+    new, old = _number(record.get("new_rate")), _number(record.get("old_rate"))
+    ratio = new / old if split and new and old else None
     amount = record.get("rate") if kind == "cash_dividends" else None
     symbol = record.get("symbol") or record.get("source_symbol") or record.get("old_symbol")
     symbol = symbol or record.get("acquiree_symbol")
@@ -289,11 +306,26 @@ def _action(kind: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
         str(record.get("id")),
         symbol,
         kind.removesuffix("s"),
-        date.fromisoformat(day) if day else None,
+        _day(day),
+        _day(record.get("process_date")),
         ratio,
-        float(amount) if amount is not None else None,
+        _number(amount),
         orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode(),
     )
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        return None
 
 
 def _rfc3339(moment: datetime) -> str:

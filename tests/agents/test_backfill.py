@@ -1,9 +1,14 @@
 """What the backfill promises, against a real server over loopback and a real lake."""
 
+import json
 import shutil
+import threading
 import time
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import polars as pl
 import pytest
@@ -199,6 +204,72 @@ def test_what_a_provider_garbles_becomes_null_for_the_checks(bad):
         1.2,
     )
     assert None in read.row(1)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"message": "hello"}, {"bars": {}}, {"next_page_token": None}]
+)
+def test_an_answer_that_is_no_page_is_not_the_end_of_the_data(store, monkeypatch, body):
+    monkeypatch.setattr("agents.sources.alpaca._ATTEMPTS", 2)
+    with answering(body) as address, pytest.raises(ProviderBusyError, match="not what was asked"):
+        backfill.run(store, source(address), "SPY", WEEK, now=NOW)
+
+    assert store.covered("SPY", "sandbox:iex") == []
+
+
+def test_a_drip_of_bytes_does_not_outlive_the_request(store, monkeypatch):
+    monkeypatch.setattr("agents.sources.alpaca._ATTEMPTS", 1)
+    monkeypatch.setattr("agents.sources.alpaca._REQUEST_SECONDS", 1.0)
+    began = time.monotonic()
+    with answering({"next_page_token": None}, pause=0.25) as address:
+        made = source(address)
+        with pytest.raises(ProviderBusyError, match="TimeoutError"):
+            made.actions(["SPY"], *WEEK)
+    assert time.monotonic() - began < 4
+
+
+def test_actions_that_lack_their_numbers_do_not_stop_an_ingest(store, monkeypatch):
+    body = {
+        "corporate_actions": {
+            "forward_splits": [{"id": "1", "symbol": "SPY", "ex_date": "2024-11-05"}]
+        },
+        "next_page_token": None,
+    }
+    with answering(body) as address:
+        found = source(address).actions(["SPY"], *WEEK)
+
+    assert found.select("symbol", "ratio").rows() == [("SPY", None)]
+
+
+@contextmanager
+def answering(body: dict[str, object], *, pause: float = 0.0) -> Iterator[str]:
+    """A server that answers everything with one JSON object, if need be byte by byte."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            with suppress(OSError):
+                for byte in text if pause else ():
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(pause)
+                if not pause:
+                    self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_no_bars_at_all_is_an_answer():

@@ -13,7 +13,7 @@ from feature_service import build, catalog
 from feature_service.build import NoBarsInHoursError
 from feature_service.catalog import FeatureSetError
 from lake import BarsMissingError, Fetched
-from lake.actions import ACTION_SCHEMA
+from lake.actions import ACTION_SCHEMA, Answered
 from lake.features import read_features
 
 from .walks import SOURCE, put, random_walk
@@ -87,7 +87,15 @@ def test_a_split_leaves_no_step_in_the_features(store):
         "amount": None,
         "details": None,
     }
-    store.commit_actions(SOURCE, pl.DataFrame([split], schema=ACTION_SCHEMA))
+    store.commit_actions(
+        Answered(
+            SOURCE,
+            pl.DataFrame([split], schema=ACTION_SCHEMA),
+            ("SPY",),
+            split["ex_date"],
+            split["ex_date"],
+        )
+    )
 
     assert build.build(store, "SPY").fresh
     returns = read_features(store, "SPY", columns=["return_1"])["return_1"]

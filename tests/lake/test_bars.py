@@ -214,6 +214,41 @@ def test_a_writer_that_waits_too_long_says_so_and_writes_nothing(store):
         pass  # the one who gave up does not keep the gate
 
 
+def test_an_interrupt_while_waiting_at_the_gate_leaves_it_free(store):
+    class Told(Exception):  # noqa: N818 - as Celery's time limit comes: raised by a signal
+        pass
+
+    def tell(*_: object) -> None:
+        raise Told
+
+    before = signal.signal(signal.SIGALRM, tell)
+    try:
+        with hold(store.place.gate):
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            with pytest.raises(Told), hold(store.place.gate):
+                pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    time.sleep(0.2)  # the thread that stood in line gets the lock only now
+
+    with hold(store.place.gate, patience=1.0):
+        pass
+
+
+@pytest.mark.parametrize("torn", ["", "17\0\0", None])
+def test_a_lost_clock_file_is_made_up_from_the_tables(store, torn):
+    with lake.open(store.home, now=lambda: datetime(2030, 1, 1, tzinfo=UTC)) as early:
+        early.commit_bars(fetched(bar(0)))
+    if torn is None:
+        store.place.clock.unlink()
+    else:
+        store.place.clock.write_text(torn)
+    store.commit_bars(fetched(bar(1)))
+
+    first, second = store.sql("SELECT recorded_at FROM bars_1m ORDER BY timestamp")["recorded_at"]
+    assert second > first
+
+
 def test_writers_in_many_processes_lose_nothing_and_double_nothing(store):
     context = multiprocessing.get_context("spawn")
     writers = [

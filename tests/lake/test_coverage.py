@@ -65,6 +65,15 @@ def test_minutes_nobody_fetched_are_gaps_and_not_absent(store):
     ]
 
 
+def test_a_range_that_begins_within_a_session_counts_the_rest_of_it(store):
+    part = Covered("SPY", OPEN, OPEN + timedelta(minutes=100))
+    store.commit_bars(fetched(bar(0), bar(60), covered=(part,)))
+    start = OPEN + timedelta(minutes=40)
+
+    assert store.gaps("SPY", start, "2024-11-04")["minutes"].to_list() == [290]
+    assert store.absent("SPY", start, "2024-11-04").rows() == [(date(2024, 11, 4), 60, 1, 59)]
+
+
 def test_a_half_day_expects_its_own_minutes(store):
     store.commit_bars(fetched(bar(0), covered=(session_covered(date(2024, 11, 29)),)))
 

@@ -65,6 +65,8 @@ def test_a_time_keeps_its_moment_and_both_ends_are_included():
         ("yesterday", None, "neither a date"),
         ("2024-13-01", None, "neither a date"),
         (None, "2024-02-30", "neither a date"),
+        (None, "9999-12-31", "out of range"),
+        ("0001-01-01T00:00:00+14:00", None, "out of range"),
     ],
 )
 def test_a_range_that_cannot_be_is_answered_with_a_sentence(start, end, says):

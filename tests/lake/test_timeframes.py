@@ -4,6 +4,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,12 +41,14 @@ def by_hand(rows, minutes):
         if session is None:
             epoch = datetime(2000, 1, 3, tzinfo=UTC)
             return day, "none", epoch + (at - epoch) // width * width
+        if at < session["pre_open"]:
+            return day, "before", session["pre_open"] + (at - session["pre_open"]) // width * width
         anchor = session["close"] if at >= session["close"] else session["open"]
         part = (
             "after" if at >= session["close"] else "regular" if at >= session["open"] else "before"
         )
         start = anchor + (at - anchor) // width * width
-        return day, part, max(start, min(session["pre_open"], at))
+        return day, part, max(start, session["pre_open"])
 
     result = []
     for (day, part, start), group in groupby(
@@ -112,6 +115,17 @@ def test_an_hour_never_mixes_the_close_of_a_half_day_with_what_follows(store):
         close + timedelta(hours=1),
     ]
     assert hours["is_regular"].to_list() == [True, False, False]
+
+
+@pytest.mark.parametrize("timeframe", ["5min", "1h", "1d"])
+def test_a_bar_at_the_edge_of_a_range_is_made_of_all_its_minutes(store, timeframe):
+    store.commit_bars(fetched(*(bar(minute, 100.0 + minute) for minute in range(0, 390, 3))))
+    whole = store.bars("SPY", timeframe=timeframe)
+
+    start, end = OPEN + timedelta(minutes=2), OPEN + timedelta(minutes=64)
+    part = store.bars("SPY", start, end, timeframe=timeframe)
+
+    assert part.equals(whole.filter(pl.col("timestamp").is_between(start, end)))
 
 
 def test_a_day_is_its_regular_hours(store):

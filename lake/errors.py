@@ -159,7 +159,7 @@ class BrokerMissingError(TransientError):
         self.url = url
 
     def __str__(self) -> str:
-        return (
-            f"No broker answers at {self.url}. Start one with `barlake up`, set REDIS_URL, "
-            "or add --here to work in this process."
-        )
+        start = "Start one with `barlake up`, set REDIS_URL"
+        if not self.url.startswith("redis+socket:"):
+            start = "Start that server, unset REDIS_URL for the embedded broker"
+        return f"No broker answers at {self.url}. {start}, or add --here to work in this process."

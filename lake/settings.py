@@ -4,9 +4,11 @@ Only doors (the API, the command line, Celery tasks, ``main`` modules) load sett
 below take plain values.
 """
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
@@ -16,6 +18,9 @@ from lake.errors import SettingsError
 ALPACA_DATA = "https://data.alpaca.markets"
 ALPACA_PAPER = "https://paper-api.alpaca.markets"
 ALPACA_STREAM = "wss://stream.data.alpaca.markets"
+_SCHEMES = {"http", "https", "ws", "wss"}
+_BROKERS = {"redis", "rediss", "redis+socket", "unix"}
+_FEEDS = ("iex", "sip", "otc", "boats")
 _TAKEN = {"alpaca", "file"}  # no other server may fill their coverage
 _ALPACA_DATA_HOSTS = {"data.alpaca.markets", "data.sandbox.alpaca.markets"}
 _ALPACA_TRADING_HOSTS = {"api.alpaca.markets", "paper-api.alpaca.markets"}
@@ -60,14 +65,11 @@ class Settings(BaseSettings):
     )
     alpaca_feed: str = Field(
         default="iex",
-        pattern="^(iex|sip|otc|boats)$",
         validation_alias=_names("ALPACA_FEED", "APCA_FEED"),
     )
     iex_token: SecretStr = Field(default=SecretStr(""), validation_alias=_names("IEX_TOKEN"))
 
-    history: str = Field(
-        default="2y", pattern=r"^\d{1,4}[dwmy]$", validation_alias=_names("BARLAKE_HISTORY")
-    )
+    history: str = Field(default="2y", validation_alias=_names("BARLAKE_HISTORY"))
     host: str = Field(default="127.0.0.1", validation_alias=_names("BARLAKE_HOST"))
     api_port: int = Field(default=8000, ge=1, le=65535, validation_alias=_names("BARLAKE_API_PORT"))
     ui_port: int = Field(default=8501, ge=1, le=65535, validation_alias=_names("BARLAKE_UI_PORT"))
@@ -88,6 +90,48 @@ class Settings(BaseSettings):
     )
     dest_duckdb_path: Path | None = Field(default=None, validation_alias=_names("DEST_DUCKDB_PATH"))
     dest_parquet_dir: Path | None = Field(default=None, validation_alias=_names("DEST_PARQUET_DIR"))
+
+    @field_validator("alpaca_base_url", "alpaca_data_url", "alpaca_stream_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if url and (urlsplit(url).scheme not in _SCHEMES or not _host(url)):
+            raise ValueError(f"{url[:80]!r} is no address like http://localhost:8099")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_broker(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in _BROKERS:
+            raise ValueError("it is no address like redis://localhost:6379/0")
+        return url
+
+    @field_validator("journal_url")
+    @classmethod
+    def _is_database(cls, url: str) -> str:
+        if url and "://" not in url:
+            raise ValueError("it is no address like postgresql://host/name")
+        return url
+
+    @field_validator("alpaca_feed")
+    @classmethod
+    def _is_feed(cls, feed: str) -> str:
+        if feed not in _FEEDS:
+            raise ValueError(f"{feed[:40]!r} is none of {', '.join(_FEEDS)}")
+        return feed
+
+    @field_validator("history")
+    @classmethod
+    def _is_history(cls, history: str) -> str:
+        if not re.fullmatch(r"[1-9]\d{0,3}[dwmy]", history):
+            raise ValueError(f"{history[:40]!r} is no time span like 30d, 8w, 6m or 2y")
+        return history
+
+    @field_validator("home")
+    @classmethod
+    def _is_folder(cls, home: Path) -> Path:
+        if home.exists() and not home.is_dir():
+            raise ValueError(f"{home} is a file; name a folder")
+        return home
 
     @field_validator("source_name")
     @classmethod
@@ -145,6 +189,7 @@ def load_settings() -> Settings:
         SettingsError: A value or the file ``.env`` cannot be used; the sentence says which.
     """
     try:
+        _check_env_file(Path(".env"))
         return Settings()
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
@@ -156,6 +201,22 @@ def load_settings() -> Settings:
         raise SettingsError(problem) from None
 
 
+def _check_env_file(file: Path) -> None:
+    """Refuse what would be passed over in silence: a setting lost is another lake, or no key."""
+    if file.is_dir():
+        raise SettingsError("The file .env is a folder. Write a file of NAME=value lines instead.")
+    if not file.exists():
+        return
+    with file.open(encoding="utf-8") as lines:
+        for binding in parse_stream(lines):
+            if binding.error or (binding.key is not None and binding.value is None):
+                problem = (
+                    f"Line {binding.original.line} of .env is not NAME=value. "
+                    "Mend it; .env.example shows each."
+                )
+                raise SettingsError(problem)
+
+
 def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
@@ -163,4 +224,5 @@ def _host(url: str) -> str:
 def _explain(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
-    return f"The setting {name} cannot be used: {first['msg']}. Mend it in .env or the environment; .env.example shows each."
+    said = first["msg"].removeprefix("Value error, ")
+    return f"The setting {name} cannot be used: {said}. Mend it in .env or the environment; .env.example shows each."

@@ -75,11 +75,14 @@ class ProviderBusyError(TransientError):
 
     Attributes:
         wait: Seconds to wait before the next attempt; None where the provider did not say.
+        unreachable: No connection was made at all.
+        hopeless: Nothing is won by asking again right now; the job may, later.
     """
 
     def __init__(self, source: str, problem: str, wait: float | None = None) -> None:
         super().__init__(source, problem, wait)
         self.source, self.problem, self.wait = source, problem, wait
+        self.unreachable = self.hopeless = False
 
     def __str__(self) -> str:
         return f"{self.source} did not answer ({self.problem}). What was fetched is stored; ask again later."

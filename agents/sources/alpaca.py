@@ -8,16 +8,18 @@ and what it lacks is added in :class:`_Client`.
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import polars as pl
 import requests
 import stamina
 from alpaca.common.rest import RESTClient
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from agents.sources import Page, ProviderBusyError, ProviderRefusedError
 from lake import BAR_SCHEMA
@@ -27,6 +29,7 @@ _PAGE_BARS = 10_000
 _PAGE_ACTIONS = 1_000
 _CONNECT_SECONDS, _READ_SECONDS, _REQUEST_SECONDS = 5.0, 30.0, 120.0
 _ATTEMPTS, _LONGEST_BACKOFF = 8, 60.0
+_UNREACHABLE_ATTEMPTS = 3
 _TOO_MANY = 429
 _SERVER_FAULT = 500
 _NOT_FOUND = 404
@@ -181,7 +184,7 @@ class _Client(RESTClient):
             wait_initial=0.5,
             wait_max=_LONGEST_BACKOFF,
         ):
-            with attempt:
+            with attempt, self._counted(attempt.num):
                 answer = self.get(path, dict(asked), api_version=version)
                 if not isinstance(answer, dict) or any(name not in answer for name in needs):
                     raise ProviderBusyError(
@@ -189,6 +192,16 @@ class _Client(RESTClient):
                     )
                 return answer
         raise AssertionError  # the loop returns or raises
+
+    @contextmanager
+    def _counted(self, attempt: int) -> Iterator[None]:
+        """Tell of an attempt in vain; a server that cannot be reached at all is soon given up."""
+        try:
+            yield
+        except ProviderBusyError as error:
+            error.hopeless = error.unreachable and attempt >= _UNREACHABLE_ATTEMPTS
+            self._log(stage="retry", attempt=attempt, problem=error.problem)
+            raise
 
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
         del retry
@@ -200,7 +213,7 @@ class _Client(RESTClient):
             )
             body = _read(response, started + _REQUEST_SECONDS)
         except (requests.RequestException, HTTPError, TimeoutError, OSError) as error:
-            raise ProviderBusyError(self._source, type(error).__name__) from error
+            raise _busy(self._source, url, error) from error
         self._tell(url, opts, response, body, started)
         self._mind_budget(response)
         if response.status_code == _TOO_MANY or response.status_code >= _SERVER_FAULT:
@@ -241,8 +254,18 @@ class _Client(RESTClient):
         )
 
 
+def _busy(source: str, url: str, error: Exception) -> ProviderBusyError:
+    """What a failed connection says: no server there at all, or one that broke off."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    if not isinstance(reason, NewConnectionError):
+        return ProviderBusyError(source, type(error).__name__)
+    busy = ProviderBusyError(source, f"{urlsplit(url).netloc} cannot be reached")
+    busy.unreachable = True
+    return busy
+
+
 def _backoff(error: Exception) -> bool | float:
-    if not isinstance(error, ProviderBusyError):
+    if not isinstance(error, ProviderBusyError) or error.hopeless:
         return False
     return True if error.wait is None else error.wait
 

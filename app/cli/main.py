@@ -7,6 +7,7 @@ and the sentence on stderr says why and what to do; 130 interrupted.
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -114,6 +115,14 @@ def _explain(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, LakeError):
         typer.echo(str(error), err=True)
         return REFUSED
+    if isinstance(error, OSError) and (place := _home_of(error)):
+        reason = error.strerror or type(error).__name__
+        typer.echo(
+            f"BARLAKE_HOME names {place}, which cannot be used ({reason}). "
+            "Mend that, or choose another folder.",
+            err=True,
+        )
+        return REFUSED
     from app.cli.crash import keep
 
     log = keep(error, arguments)
@@ -123,6 +132,21 @@ def _explain(error: Exception, arguments: Sequence[str]) -> int:
         err=True,
     )
     return UNEXPECTED
+
+
+def _home_of(error: OSError) -> Path | None:
+    """The home, if it is there that a file could not be opened, made or written."""
+    from lake.errors import LakeError
+    from lake.settings import load_settings
+
+    try:
+        home = load_settings().home.expanduser().resolve()
+    except LakeError:
+        return None
+    if not isinstance(error.filename, str):
+        return None
+    file = Path(error.filename).resolve()
+    return home if file.is_relative_to(home) or home.is_relative_to(file) else None
 
 
 def _sentence(text: str) -> str:

@@ -43,13 +43,7 @@ def run() -> None:
         with Journal.open(settings.journal_url or settings.home) as journal:
             with staff(settings, journal, say):
                 ended = _work(journal, settings, chosen)
-            report(
-                settings.home,
-                chosen,
-                ended,
-                source=settings.source,
-                seconds=time.monotonic() - began,
-            )
+            report(settings, chosen, ended, seconds=time.monotonic() - began)
 
 
 def _settings(chosen: Plan, url: str) -> Settings:

@@ -14,14 +14,16 @@ from lake.home import Home
 from lake.journal import Job
 from lake.models import StoredModel
 from lake.models import model as stored_model
+from lake.settings import Settings
 from lake.simulations import StoredSimulation, trials
 from lake.simulations import simulation as stored_simulation
 
 Ended = Mapping[str, list[Job]]
 
 
-def report(home: Path, chosen: Plan, ended: Ended, *, source: str, seconds: float) -> None:
+def report(settings: Settings, chosen: Plan, ended: Ended, *, seconds: float) -> None:
     """Print bars, gaps, features, scores, simulations, where it all lies and what to do next."""
+    home, source = settings.home, settings.source
     with lake.open(home) as opened:
         say()
         _show_bars(opened, chosen, ended, source)
@@ -32,9 +34,8 @@ def report(home: Path, chosen: Plan, ended: Ended, *, source: str, seconds: floa
         _show_places(opened, model, home)
     say(f"\nAll of it took {seconds:.0f} s. Run it again: nothing is fetched twice.")
     lasting = "" if home == chosen.base else f"BARLAKE_HOME={_short(home)} "
-    say(
-        f"Next: `{lasting}make up` shows these bars at http://localhost:8501 (API: http://localhost:8000)."
-    )
+    page, api = (f"http://localhost:{port}" for port in (settings.ui_port, settings.api_port))
+    say(f"Next: `{lasting}make up` shows these bars at {page} (API: {api}).")
 
 
 def _result(ended: Ended, kind: str) -> dict[str, Any]:

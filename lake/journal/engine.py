@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from lake import gate
+from lake.errors import SettingsError
 from lake.journal.records import JournalBusyError, JournalVersionError
 from lake.journal.tables import HEAD
 
@@ -121,7 +122,15 @@ def _file(url: URL) -> Path | None:
 
 def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        try:
+            return create_engine(url, pool_pre_ping=True)
+        except (ArgumentError, ModuleNotFoundError) as error:
+            shown = url.render_as_string(hide_password=True)
+            problem = (
+                f"BARLAKE_JOURNAL_URL names {shown}, which cannot be used ({error}). "
+                "Install that database's driver, or unset it for the journal in the home."
+            )
+            raise SettingsError(problem) from error
     engine = create_engine(url, connect_args={"timeout": PATIENCE})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

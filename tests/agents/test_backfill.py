@@ -55,7 +55,7 @@ def source(url, feed="iex", key="k", **urls):
 
 
 def requests_for_bars(made):
-    return [line for line in made.lines if line["path"] == "v2/stocks/bars"]
+    return [line for line in made.lines if line.get("path") == "v2/stocks/bars"]
 
 
 def test_a_week_arrives_whole_and_a_second_run_asks_for_nothing(store, url):
@@ -151,10 +151,14 @@ def test_wrong_keys_are_refused_once_with_what_to_do(store):
     assert store.symbols().is_empty()
 
 
-def test_a_server_that_is_not_there_is_a_busy_world(store, monkeypatch):
-    monkeypatch.setattr("agents.sources.alpaca._ATTEMPTS", 2)
-    with pytest.raises(ProviderBusyError, match="ask again later"):
-        backfill.run(store, source("http://127.0.0.1:9"), "SPY", WEEK, now=NOW)
+def test_a_server_that_is_not_there_is_soon_given_up_and_named(store):
+    made = source("http://127.0.0.1:9")
+    with pytest.raises(
+        ProviderBusyError, match=r"127\.0\.0\.1:9 cannot be reached.*ask again later"
+    ):
+        made.actions(["SPY"], *WEEK)
+
+    assert [line["attempt"] for line in made.lines if line["stage"] == "retry"] == [1, 2, 3]
 
 
 def test_the_last_request_of_a_window_is_followed_by_a_pause_until_the_next(store, monkeypatch):
@@ -169,7 +173,8 @@ def test_the_last_request_of_a_window_is_followed_by_a_pause_until_the_next(stor
         with pytest.raises(ProviderBusyError, match="HTTP 429") as refused:
             backfill.run(store, made, "SPY", WEEK, now=NOW)
 
-    data = [line["status"] for line in made.lines if "assets" not in line["path"]]
+    sent = [line for line in made.lines if line["stage"] == "request"]
+    data = [line["status"] for line in sent if "assets" not in line["path"]]
     assert data == [200] * 5 + [429]
     assert 0 < max(slept) <= 61
     assert 0 < refused.value.wait <= 61

@@ -88,7 +88,16 @@ def test_a_token_of_a_service_that_is_gone_is_answered(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ALPACA_FEED", "nyse"), ("BARLAKE_API_PORT", "eighty"), ("BARLAKE_HISTORY", "long")],
+    [
+        ("ALPACA_FEED", "nyse"),
+        ("BARLAKE_API_PORT", "eighty"),
+        ("BARLAKE_HISTORY", "long"),
+        ("ALPACA_API_BASE_URL", "notaurl"),
+        ("ALPACA_DATA_URL", "ftp://somewhere"),
+        ("REDIS_URL", "banana"),
+        ("BARLAKE_JOURNAL_URL", "foo"),
+        ("BARLAKE_SOURCE_NAME", "alpaca"),
+    ],
 )
 def test_a_setting_that_cannot_be_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
@@ -102,6 +111,29 @@ def test_a_corrupt_env_file_is_a_sentence(tmp_path):
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00broken")
 
     with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("ALPACA_FEED=iex\nthis is = = broken\n", 2),
+        ('A=1\nB=2\nBARLAKE_WORKERS="2\n', 3),
+        ("lonely\n", 1),
+    ],
+)
+def test_a_broken_line_is_named_and_nothing_is_passed_over(tmp_path, text, line):
+    (tmp_path / ".env").write_text(text)
+
+    with pytest.raises(SettingsError, match=f"Line {line} of .env is not NAME=value"):
+        load_settings()
+
+
+def test_a_home_that_is_a_file_is_named(tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("BARLAKE_HOME", str(tmp_path / "taken"))
+
+    with pytest.raises(SettingsError, match=r"BARLAKE_HOME cannot be used: .*taken is a file"):
         load_settings()
 
 

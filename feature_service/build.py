@@ -88,7 +88,7 @@ def build(lk: Lake, symbol: str, set_name: str = "core", source: str | None = No
     if standing is not None and standing.changes_commit >= commit:
         return _told(standing, wanted, fresh=False)
     begun = time.perf_counter()
-    frame = compute_set(_read(lk, ticker, wanted, origin), wanted)
+    frame = compute(lk, ticker, wanted, origin)
     built = Built(
         feature_set=wanted.name,
         set_version=wanted.version,
@@ -106,6 +106,25 @@ def build(lk: Lake, symbol: str, set_name: str = "core", source: str | None = No
     return _told(stored, wanted, fresh=True)
 
 
+def compute(lk: Lake, symbol: str, wanted: FeatureSet, source: str | None = None) -> pl.DataFrame:
+    """The features of a symbol's whole history in a lake, which is only read.
+
+    Args:
+        lk: The lake.
+        symbol: A ticker, in any case.
+        wanted: The feature set.
+        source: Provider and feed; None for the one ``bars`` shows.
+
+    Returns:
+        ``timestamp``, ``session_date`` and the columns of the set, sorted by timestamp.
+
+    Raises:
+        BarsMissingError: The lake has no bars of the symbol.
+        NoBarsInHoursError: It has none in the hours of the set.
+    """
+    return compute_set(_read(lk, symbol, wanted, lk.source_of(symbol, source)), wanted)
+
+
 def compute_set(bars: pl.DataFrame, wanted: FeatureSet) -> pl.DataFrame:
     """``timestamp``, ``session_date`` and the columns of a set, for the bars of one symbol."""
     wide = catalog.compute(bars.lazy(), wanted.features)
@@ -113,7 +132,7 @@ def compute_set(bars: pl.DataFrame, wanted: FeatureSet) -> pl.DataFrame:
 
 
 def store(
-    lk: Lake, symbol: str, source: str, features: pl.DataFrame, wanted: FeatureSet
+    lk: Lake, symbol: str, source: str, features: pl.DataFrame, wanted: FeatureSet, adjust: str
 ) -> StoredBuild:
     """Store features of bars that are not the lake's; the newest call stands."""
     snapshot = lk.snapshot()
@@ -126,7 +145,7 @@ def store(
         snapshot=snapshot,
         changes_commit=snapshot,
         seconds=0.0,
-        adjust="raw",
+        adjust=adjust,
         definitions=definitions_of(wanted),
         params={"hours": wanted.hours, "timeframe": "1min"},
     )

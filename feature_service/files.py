@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,12 @@ from lake.schema import BAR_RULES, check_symbol
 
 _NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 _USUAL_NAMES = ("bars", "bars_1m")
+_SQLITE = b"SQLite format 3\0"
+#: A plain file asks for nothing from the network, whatever is written in it.
+_OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 
 
 class SourceMissingError(MissingError):
@@ -165,7 +171,10 @@ def _reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _opened(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in UTC; what DuckDB says against it becomes a sentence."""
     try:
-        with duckdb.connect(str(path), read_only=read_only) as connection:
+        if _is_sqlite(path):  # DuckDB would fetch or load an extension and write into it
+            problem = "this is a SQLite file, not a DuckDB file. A lake is named by its home."
+            raise PlainFileError(path, problem)
+        with duckdb.connect(str(path), read_only=read_only, config=_OFFLINE) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
     except duckdb.IOException as error:
@@ -173,6 +182,12 @@ def _opened(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnectio
     except duckdb.Error as error:
         problem = f"DuckDB refuses it ({str(error).splitlines()[0]})."
         raise PlainFileError(path, problem) from error
+
+
+def _is_sqlite(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:  # what cannot be read, DuckDB words
+        return file.read(len(_SQLITE)) == _SQLITE
+    return False
 
 
 def _explain(reason: str) -> str:

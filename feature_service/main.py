@@ -3,9 +3,9 @@
 ``SOURCE_DUCKDB_PATH`` is a lake's home or a plain DuckDB file with a table of bars (``bars``,
 ``bars_1m`` or the only one that has their columns; prices are taken as they are there).
 ``DEST_DUCKDB_PATH`` is a plain DuckDB file that receives the table ``features`` and its metadata,
-``DEST_PARQUET_DIR`` a folder that receives ``SYMBOL.parquet``. Unset, all three are the lake: it
-also keeps what is built from its own bars when a destination is set, and it receives features of
-a plain file, as source ``file:NAME``, when none is.
+``DEST_PARQUET_DIR`` a folder that receives ``SYMBOL.parquet``. Unset, all three are the lake of
+``BARLAKE_HOME``. What a source names is only read, unless it is that lake and no destination is
+set; features of any other source then go into that lake, as source ``file:NAME``.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from feature_service.catalog import FeatureSet
 from feature_service.door import answer, complain, say
 from lake.errors import LakeError, MissingError, SettingsError
 from lake.features import read_features
+from lake.home import Home
 from lake.schema import check_symbol
 from lake.settings import Settings, load_settings
 
@@ -52,12 +53,28 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _build_all(settings: Settings, symbols: Sequence[str], set_name: str) -> int:
     wanted = catalog.feature_set(set_name)
-    source = settings.source_duckdb_path or settings.home
-    if settings.source_duckdb_path is None or source.is_dir():
-        with lake.open(source) as opened:
-            chosen = [*symbols] or _symbols_of(opened)
-            return _each(chosen, _from_lake(opened, settings, wanted))
-    return _each([*symbols] or files.symbols(source), _from_file(source, settings, wanted))
+    named = settings.source_duckdb_path
+    home = settings.home if named is None else _lake_of(named)
+    if named is not None and home is None:
+        return _each([*symbols] or files.symbols(named), _from_file(named, settings, wanted))
+    with lake.open(home) as opened:
+        own = opened.home == settings.home.expanduser().resolve()
+        in_place = named is None or (own and not _is_destined(settings))
+        work = _in_place if in_place else _from_lake
+        return _each([*symbols] or _symbols_of(opened), work(opened, settings, wanted))
+
+
+def _lake_of(source: Path) -> Path | None:
+    """The home that a source names, itself or by its catalog file; None for a plain file."""
+    path = source.expanduser().resolve()
+    root = path.parent.parent
+    if path == Home(root).catalog:
+        return root
+    return path if path.is_dir() else None
+
+
+def _is_destined(settings: Settings) -> bool:
+    return settings.dest_duckdb_path is not None or settings.dest_parquet_dir is not None
 
 
 def _each(symbols: Sequence[str], work: Work) -> int:
@@ -82,20 +99,34 @@ def _symbols_of(opened: lake.Lake) -> list[str]:
     return found
 
 
-def _from_lake(opened: lake.Lake, settings: Settings, wanted: FeatureSet) -> Work:
+def _in_place(opened: lake.Lake, settings: Settings, wanted: FeatureSet) -> Work:
+    """Build in the lake of ``BARLAKE_HOME`` from its own bars."""
+
     def work(symbol: str) -> str:
         built = build.build(opened, symbol, wanted.name)
         told = f"{built.rows:,} rows x {built.columns} columns"
         state = f"built in {built.seconds:.2f} s" if built.fresh else "nothing new"
         features = read_features(opened, symbol, wanted.name, set_version=wanted.version)
-        places = _put(settings, symbol, features.drop("symbol"), wanted)
-        return f"{symbol} {wanted.name}: {told}, {state}; in {', '.join(['the lake', *places])}"
+        places = [_named(opened), *_put(settings, symbol, features.drop("symbol"), wanted)]
+        return f"{symbol} {wanted.name}: {told}, {state}; in {', '.join(places)}"
+
+    return work
+
+
+def _from_lake(opened: lake.Lake, settings: Settings, wanted: FeatureSet) -> Work:
+    """Read a lake that a source names, and write elsewhere."""
+
+    def work(symbol: str) -> str:
+        features = build.compute(opened, symbol, wanted)
+        places = _keep(settings, opened.home.name, symbol, features, wanted, wanted.adjust)
+        told = f"{features.height:,} rows x {len(wanted.columns)} columns"
+        return f"{symbol} {wanted.name}: {told}; in {', '.join(places)}"
 
     return work
 
 
 def _from_file(path: Path, settings: Settings, wanted: FeatureSet) -> Work:
-    destined = settings.dest_duckdb_path or settings.dest_parquet_dir
+    """Read a plain file, and write elsewhere."""
 
     def work(symbol: str) -> str:
         found = files.read_bars(path, symbol)
@@ -103,10 +134,7 @@ def _from_file(path: Path, settings: Settings, wanted: FeatureSet) -> Work:
         if bars.is_empty():
             raise NoBarsInHoursError(symbol, found.bars.height, wanted.name)
         features = compute_set(bars, wanted)
-        if destined is None:
-            places = [_keep(settings.home, path, symbol, features, wanted)]
-        else:
-            places = _put(settings, symbol, features, wanted)
+        places = _keep(settings, path.stem, symbol, features, wanted, "raw")
         odd = f", {found.left_out:,} impossible bars left out" if found.left_out else ""
         told = f"{features.height:,} rows x {len(wanted.columns)} columns{odd}"
         return f"{symbol} {wanted.name}: {told}; in {', '.join(places)}"
@@ -114,12 +142,25 @@ def _from_file(path: Path, settings: Settings, wanted: FeatureSet) -> Work:
     return work
 
 
-def _keep(home: Path, path: Path, symbol: str, features: pl.DataFrame, wanted: FeatureSet) -> str:
-    """Store features of a plain file's bars in the lake; a lake is made if there is none."""
-    source = f"file:{path.stem}"
-    with lake.open(home, create=True) as opened:
-        build.store(opened, symbol, source, features, wanted)
-    return f"the lake, as source {source}"
+def _keep(
+    settings: Settings,
+    name: str,
+    symbol: str,
+    features: pl.DataFrame,
+    wanted: FeatureSet,
+    adjust: str,
+) -> list[str]:
+    """Write to the destinations; without any, into the lake, which is made if there is none."""
+    if _is_destined(settings):
+        return _put(settings, symbol, features, wanted)
+    source = f"file:{name}"
+    with lake.open(settings.home, create=True) as opened:
+        build.store(opened, symbol, source, features, wanted, adjust)
+        return [f"{_named(opened)} as source {source}"]
+
+
+def _named(opened: lake.Lake) -> str:
+    return f"the lake {opened.home}"
 
 
 def _put(settings: Settings, symbol: str, features: pl.DataFrame, wanted: FeatureSet) -> list[str]:

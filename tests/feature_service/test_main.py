@@ -1,7 +1,9 @@
 """What ``python -m feature_service.main`` promises: a lake or plain files, and sentences for errors."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_service import catalog, main
+import lake
+from feature_service import build, catalog, main
 from lake.features import read_features
 
 from .conftest import FIRST, LAST
@@ -72,12 +75,46 @@ def test_a_second_run_says_that_nothing_is_new(store, monkeypatch, capsys):
     assert "nothing new" in told(capsys)[0]
 
 
-def test_a_lake_can_be_named_as_the_source(store, monkeypatch, tmp_path):
-    settle(monkeypatch, SOURCE_DUCKDB_PATH=store.home, DEST_PARQUET_DIR=tmp_path / "wide")
+@pytest.mark.parametrize("named", [".", "duckdb/lake.sqlite"])
+def test_a_lake_that_is_named_as_the_source_is_only_read(store, monkeypatch, tmp_path, named):
+    before = store.snapshot()
+    settle(
+        monkeypatch,
+        SOURCE_DUCKDB_PATH=store.home / named,
+        BARLAKE_HOME=store.home,
+        DEST_PARQUET_DIR=tmp_path / "wide",
+    )
 
     assert main.run(["SPY"]) == 0
+    assert store.snapshot() == before
     written = pl.read_parquet(tmp_path / "wide" / "SPY.parquet")
+    build.build(store, "SPY")
     assert_frame_equal(written, read_features(store, "SPY"))
+
+
+def test_without_a_destination_features_of_another_lake_go_into_our_own(
+    store, monkeypatch, tmp_path, capsys
+):
+    before, ours = store.snapshot(), tmp_path / "ours"
+    settle(monkeypatch, SOURCE_DUCKDB_PATH=store.home, BARLAKE_HOME=ours)
+
+    assert main.run(["SPY"]) == 0
+    assert f"in the lake {ours} as source file:home" in told(capsys)[0]
+    assert store.snapshot() == before
+    build.build(store, "SPY")
+    with lake.open(ours) as opened:
+        assert_frame_equal(
+            read_features(opened, "SPY", source="file:home"), read_features(store, "SPY")
+        )
+
+
+@pytest.mark.parametrize("named", [".", "duckdb/lake.sqlite"])
+def test_a_lake_that_is_its_own_source_is_built_in_place(store, monkeypatch, capsys, named):
+    settle(monkeypatch, SOURCE_DUCKDB_PATH=store.home / named, BARLAKE_HOME=store.home)
+
+    assert main.run(["SPY"]) == 0
+    assert f"in the lake {store.home}\n" in told(capsys)[0]
+    assert read_features(store, "SPY").height > 0
 
 
 def test_a_plain_file_gives_a_wide_parquet_a_symbol(plain, monkeypatch, tmp_path):
@@ -200,6 +237,23 @@ def test_a_file_that_is_no_database_is_a_sentence(monkeypatch, capsys, tmp_path)
 
     said = refused(monkeypatch, capsys, SOURCE_DUCKDB_PATH=tmp_path / "notes.duckdb")
     assert "not a DuckDB file" in said
+
+
+def test_a_catalog_is_no_plain_destination(store, plain, monkeypatch, capsys):
+    catalog_file, before = store.home / "duckdb" / "lake.sqlite", store.snapshot()
+    settle(monkeypatch, DEST_DUCKDB_PATH=catalog_file)
+
+    said = refused(monkeypatch, capsys, "SPY", SOURCE_DUCKDB_PATH=plain)
+    assert "not a DuckDB file" in said
+    assert store.snapshot() == before
+
+
+def test_a_sqlite_file_is_a_sentence_and_no_download(monkeypatch, capsys, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as connection:
+        connection.execute("CREATE TABLE bars (symbol TEXT)")
+
+    said = refused(monkeypatch, capsys, SOURCE_DUCKDB_PATH=tmp_path / "other.sqlite")
+    assert "this is a SQLite file" in said
 
 
 def test_a_file_without_bars_is_a_sentence(monkeypatch, capsys, tmp_path):

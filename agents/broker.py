@@ -117,7 +117,8 @@ def waiting(url: str, *, in_hand: bool = False) -> set[str]:
                 messages += [json.loads(text)[0] for text in client.hvals(_UNANSWERED)]
     except (RedisError, OSError) as error:
         raise BrokerMissingError(shown_url(url)) from error
-    return {message["headers"]["id"] for message in messages}
+    # A shared Redis may hold what others queued, in a shape of their own.
+    return {name for message in messages if (name := message.get("headers", {}).get("id"))}
 
 
 def shut_down(url: str) -> None:

@@ -24,5 +24,5 @@ def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
     journal.progress(job.id, 0, 1, f"building features of {job.symbol}")
     name = job.params.get("set_name") or job.params.get("set") or "core"
     built = build.build(lake, job.symbol, name, job.source or None)
-    journal.progress(job.id, 1, 1, "built")
+    journal.progress(job.id, 1, 1, "built" if built.fresh else "nothing new")
     return asdict(built)

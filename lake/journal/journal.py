@@ -242,7 +242,8 @@ class Journal:
         """
         with self._database.writing() as connection:
             self._mine(connection, job_id)
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**self._lease()))
+            running = (jobs.c.id == job_id) & (jobs.c.state == "running")
+            connection.execute(update(jobs).where(running).values(**self._lease()))
 
     def release(self, job_id: str, message: str = "") -> None:
         """Put a job back into the queue, to be tried again; harmless if it is not ours."""

@@ -11,7 +11,8 @@ from polars.testing import assert_frame_equal
 
 from feature_service import build, catalog
 from lake import BarsMissingError, Fetched
-from lake.features import read_features
+from lake.actions import ACTION_SCHEMA, Answered
+from lake.features import Built, read_features, store_features
 from lake.models import ModelMissingError, models
 from tests.feature_service.walks import SOURCE, put, random_walk
 from training_service import artifact, labels, training
@@ -24,6 +25,7 @@ from training_service.training import (
     FeaturesDifferError,
     OneClassError,
     Recipe,
+    SplitSinceError,
     TooFewRowsError,
     train,
     train_recipe,
@@ -326,6 +328,42 @@ def test_features_that_mean_something_else_now_are_refused(store, model, monkeyp
 
     with pytest.raises(FeaturesDifferError, match="when sma_20 meant something else"):
         training.load(store, model.model_id)
+
+
+def test_a_model_is_refused_when_a_split_has_changed_its_prices_since(store, model):
+    day = date(2024, 7, 8)
+    row = ("s1", "QQQ", "forward_split", day, day, 10.0, None, "{}")
+    frame = pl.DataFrame([row], schema=ACTION_SCHEMA, orient="row")
+    store.commit_actions(Answered(SOURCE, frame, ("QQQ",), day, day))
+
+    with pytest.raises(SplitSinceError, match=r"splits of QQQ have changed .* Train it again"):
+        training.load(store, model.model_id)
+
+
+def test_rows_are_of_the_version_that_was_built_whoever_built_another_since(store):
+    own = assemble(store, ["SPY"], "core")
+    other = read_features(store, "SPY").with_columns(sma_20=pl.lit(-1.0))
+    built = build.build(store, "SPY")
+    store_features(
+        store,
+        Built(
+            feature_set="core",
+            set_version="f" * 64,
+            source=SOURCE,
+            symbol="SPY",
+            frame=other.drop("symbol"),
+            snapshot=store.snapshot(),
+            changes_commit=store.snapshot(),
+            seconds=0.0,
+            adjust="split",
+            definitions=(),
+            params={},
+        ),
+    )
+    again = assemble(store, ["SPY"], "core")
+
+    assert again.set_version == built.set_version == own.set_version
+    assert again.content_hash == own.content_hash
 
 
 def test_rows_without_the_models_columns_are_refused(store, model):

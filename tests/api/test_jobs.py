@@ -75,6 +75,28 @@ def test_jobs_come_newest_first_and_can_be_filtered(empty_api):
     assert ids("?state=queued&kind=ingest") == made[::-1]
 
 
+@pytest.mark.parametrize(
+    ("query", "words"), [("kind=silly", "'upkeep'"), ("symbol=../x", "ticker")]
+)
+def test_jobs_of_no_kind_or_symbol_there_is_are_refused(empty_api, query, words):
+    answer = empty_api.get(f"/jobs?{query}")
+
+    assert answer.status_code == 422
+    assert words in answer.json()["message"]
+
+
+def test_what_a_job_came_to_is_told_by_the_job_alone(empty_api, tmp_path):
+    job_id = empty_api.post("/ingest/SPY").json()["id"]
+    with Journal.open(tmp_path) as journal:
+        journal.claim(job_id, "worker")
+        journal.finish(job_id, {"new": 390})
+
+    (listed,) = empty_api.get("/jobs").json()["jobs"]
+
+    assert "result" not in listed
+    assert empty_api.get(f"/jobs/{job_id}").json() == {**listed, "result": {"new": 390}}
+
+
 def test_features_are_rebuilt_by_a_job(api, queue):
     answer = api.post("/features/SPY/rebuild")
 

@@ -58,7 +58,7 @@ class FeaturesAnswer(BaseModel):
     "/features/{symbol:path}",
     dependencies=[READ],
     response_class=Response,
-    responses={200: {"model": FeaturesAnswer}, **error_responses(404)},
+    responses={200: {"model": FeaturesAnswer}, **error_responses(404, 422)},
 )
 def get_features(
     symbol: SymbolPath, query: Annotated[FeaturesQuery, Query()], house: HouseDep
@@ -66,6 +66,7 @@ def get_features(
     """The newest feature rows of a range, or of all there are; oldest first."""
     wanted = ticker(symbol)
     start, end = query.ends()
+    feature_set(query.set)
     try:
         lake = house.lake
     except LakeMissingError:

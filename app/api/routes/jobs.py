@@ -14,8 +14,8 @@ from app.api.security import READ
 router = APIRouter(tags=["jobs"])
 
 
-class JobAnswer(BaseModel):
-    """One piece of work and how far it is."""
+class JobLine(BaseModel):
+    """One piece of work and how far it is, without what it came to."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -31,7 +31,6 @@ class JobAnswer(BaseModel):
     total: int = Field(description="Steps in all; 0: not known yet", examples=[22])
     message: str = Field(examples=["2024-05-16"])
     error: str | None
-    result: dict[str, Any] | None
     trace_id: str | None
     worker: str | None
     created_at: datetime
@@ -39,10 +38,16 @@ class JobAnswer(BaseModel):
     finished_at: datetime | None
 
 
-class JobsAnswer(BaseModel):
-    """Jobs, newest first."""
+class JobAnswer(JobLine):
+    """One piece of work, how far it is and what it came to."""
 
-    jobs: list[JobAnswer]
+    result: dict[str, Any] | None
+
+
+class JobsAnswer(BaseModel):
+    """Jobs, newest first; ``GET /jobs/{job_id}`` has the result of each."""
+
+    jobs: list[JobLine]
 
 
 class JobsQuery(BaseModel):
@@ -51,17 +56,17 @@ class JobsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["queued", "running", "done", "failed"] | None = None
-    kind: str | None = Field(default=None, examples=["ingest"])
+    kind: Literal["ingest", "features", "train", "simulate", "upkeep"] | None = None
     symbol: str | None = Field(default=None, examples=["SPY"])
     limit: int = Field(default=50, ge=1, le=1_000)
 
 
 @router.get("/jobs", dependencies=[READ])
 def get_jobs(query: Annotated[JobsQuery, Query()], house: HouseDep) -> JobsAnswer:
-    """Jobs, newest first."""
+    """Jobs, newest first, without their results; those come with each job alone."""
     symbol = ticker(query.symbol) if query.symbol else None
     found = house.journal.jobs(state=query.state, kind=query.kind, symbol=symbol, limit=query.limit)
-    return JobsAnswer(jobs=[JobAnswer.model_validate(job) for job in found])
+    return JobsAnswer(jobs=[JobLine.model_validate(job) for job in found])
 
 
 @router.get("/jobs/{job_id}", dependencies=[READ], responses=error_responses(404))

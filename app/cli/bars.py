@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.doors import check_past, opened_lake
-from app.cli.options import End, Output, Source, Start, Symbol, TableFormat
-from app.cli.output import OutputError, counted, csv_text, remark, replacing, say, show_frame
+from app.cli.options import AsJson, End, Output, Source, Start, Symbol, TableFormat
+from app.cli.output import (
+    OutputError,
+    counted,
+    csv_text,
+    remark,
+    replacing,
+    say,
+    show_frame,
+    show_json,
+)
 from app.cli.teaching import add
 
 if TYPE_CHECKING:
@@ -52,6 +61,7 @@ def bars(
         typer.Option("--format", help="Default: by the name of FILE, else table."),
     ] = None,
     output: Output = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the bars of a symbol, oldest first.
 
@@ -63,6 +73,9 @@ def bars(
         barlake bars SPY --start 2024-05-01T13:30:00Z --format csv | head
         barlake bars SPY --regular --adjust split -o spy.parquet
     """
+    if as_json and (output_format or output):
+        problem = "--json prints JSON; --format and -o do something else. Choose one."
+        raise OutputError(problem)
     chosen = output_format or _by_name(output)
     if chosen is TableFormat.PARQUET and output is None and sys.stdout.isatty():
         problem = "Parquet is not for a terminal. Name a file with -o FILE, or send it into a pipe."
@@ -79,7 +92,9 @@ def bars(
             limit=limit,
             regular_only=regular,
         )
-    if chosen is TableFormat.TABLE and output is None:
+    if as_json:
+        show_json(found.to_dicts())
+    elif chosen is TableFormat.TABLE and output is None:
         _show(found, symbol.upper(), timeframe)
     else:
         write(found, chosen, output)

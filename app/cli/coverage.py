@@ -57,10 +57,20 @@ def _collect(
     return {
         "symbol": symbol,
         "source": chosen,
-        "intervals": lake.coverage(symbol, chosen),
+        "intervals": _touched(lake.coverage(symbol, chosen), start, end),
         "gaps": lake.gaps(symbol, start, end, chosen),
         "absent": lake.absent(symbol, start, end, chosen),
     }
+
+
+def _touched(intervals: "pl.DataFrame", start: str | None, end: str | None) -> "pl.DataFrame":
+    """The intervals, whole, that have a moment in common with the range."""
+    from lake.sessions import window
+
+    begin, finish = window(start, end)
+    if begin is not None:
+        intervals = intervals.filter(intervals["end"] > begin)
+    return intervals if finish is None else intervals.filter(intervals["start"] < finish)
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """``barlake features``: build, list and export wide feature tables."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,8 +8,8 @@ import typer
 
 from app.cli.bars import write
 from app.cli.doors import check_past, opened_lake
-from app.cli.options import AnySymbols, AsJson, End, Source, Start, TableFormat
-from app.cli.output import OutputError, made_folder, say, show_json, show_table
+from app.cli.options import AnySymbols, AsJson, End, FileFormat, Source, Start, TableFormat
+from app.cli.output import made_folder, say, show_json, show_table
 from app.cli.teaching import add, add_group
 
 if TYPE_CHECKING:
@@ -26,7 +27,13 @@ def register(app: typer.Typer) -> None:
     add(group, export)
 
 
-def build(symbols: AnySymbols = None, *, set_name: SetName = "core", source: Source = None) -> None:
+def build(
+    symbols: AnySymbols = None,
+    *,
+    set_name: SetName = "core",
+    source: Source = None,
+    as_json: AsJson = False,
+) -> None:
     """Build features over the whole history.
 
     What has not changed is not built again.
@@ -37,12 +44,17 @@ def build(symbols: AnySymbols = None, *, set_name: SetName = "core", source: Sou
     """
     from feature_service.build import build as build_one
 
+    facts = []
     with opened_lake() as lake:
         for symbol in _chosen(lake, symbols):
             built = build_one(lake, symbol, set_name, source)
-            state = f"built in {built.seconds:.1f} s" if built.fresh else "nothing new"
-            amount = f"{built.rows:,} rows of {built.columns} features"
-            say(f"{symbol}: {amount} of {set_name} from {built.source}, {state}.")
+            facts.append(asdict(built))
+            if not as_json:
+                state = f"built in {built.seconds:.1f} s" if built.fresh else "nothing new"
+                amount = f"{built.rows:,} rows of {built.columns} features"
+                say(f"{symbol}: {amount} of {set_name} from {built.source}, {state}.")
+    if as_json:
+        show_json(facts)
 
 
 def list_features(*, set_name: SetName = "core", as_json: AsJson = False) -> None:
@@ -88,25 +100,34 @@ def export(
     end: End = None,
     source: Source = None,
     output_format: Annotated[
-        TableFormat, typer.Option("--format", help="parquet or csv.")
-    ] = TableFormat.PARQUET,
+        FileFormat, typer.Option("--format", help="How the files are written.")
+    ] = FileFormat.PARQUET,
+    as_json: AsJson = False,
 ) -> None:
     """Write one wide file of features for each symbol.
+
+    --json tells which files were written, with how many rows each.
 
     Examples:
         barlake features export SPY QQQ --to features/
         barlake features export SPY --start 2024-01-01 --format csv --to /tmp
     """
-    if output_format is TableFormat.TABLE:
-        problem = "A table is for the screen. Use --format parquet or --format csv."
-        raise OutputError(problem)
+    from feature_service.catalog import feature_set
     from lake.features import read_features
 
     check_past(start)
+    feature_set(set_name)
+    facts = []
     with opened_lake() as lake:
         for symbol in _chosen(lake, symbols):
             wide = read_features(lake, symbol, set_name, start, end, source=source)
-            write(wide, output_format, made_folder(to) / f"{symbol}.{output_format}")
+            file = made_folder(to) / f"{symbol}.{output_format}"
+            write(wide, TableFormat(output_format), file)
+            facts.append(
+                {"symbol": symbol, "set": set_name, "rows": wide.height, "file": str(file)}
+            )
+    if as_json:
+        show_json(facts)
 
 
 def _chosen(lake: "Lake", symbols: list[str] | None) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lake.journal import Job, Journal
 
 STATES = ("queued", "running", "done", "failed")
+KINDS = ("ingest", "features", "train", "simulate", "upkeep")
 _LOOK_EVERY = 0.3
 _COLUMNS = ("job", "kind", "symbol", "range", "state", "progress", "message", "since (UTC)")
 
@@ -35,6 +36,17 @@ class StateError(InvalidError):
 
     def __str__(self) -> str:
         return f"{self.state!r} is not a state of a job. Use one of {', '.join(STATES)}."
+
+
+class KindError(InvalidError):
+    """A kind that no job is of."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"{self.kind!r} is not a kind of job. Use one of {', '.join(KINDS)}."
 
 
 class JobsFailedError(LakeError):
@@ -65,7 +77,7 @@ def jobs(
     ] = None,
     symbol: Annotated[str | None, typer.Option(help="Only jobs of this symbol.")] = None,
     kind: Annotated[
-        str | None, typer.Option(help="ingest, features, train, simulate or upkeep.")
+        str | None, typer.Option(help=f"Only jobs of the kind {', '.join(KINDS)}.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest N jobs.")] = 20,
     as_json: AsJson = False,
@@ -79,11 +91,13 @@ def jobs(
     """
     if state is not None and state not in STATES:
         raise StateError(state)
+    if kind is not None and kind not in KINDS:
+        raise KindError(kind)
+    ticker = _ticker(symbol) if symbol else None
     with opened_journal() as journal:
         if job_id is not None:
             _show_one(journal.job(job_id), as_json=as_json)
             return
-        ticker = symbol.upper() if symbol else None
         found = journal.jobs(state=state, kind=kind, symbol=ticker, limit=limit)
     if as_json:
         show_json([as_plain(job) for job in found])
@@ -91,6 +105,12 @@ def jobs(
         show_jobs(found)
     else:
         say("No such jobs. `barlake ingest SYMBOL` queues one.")
+
+
+def _ticker(symbol: str) -> str:
+    from lake.schema import check_symbol
+
+    return check_symbol(symbol)
 
 
 def show_jobs(found: "Sequence[Job]") -> None:

@@ -44,6 +44,7 @@ def train(
     start: Start = None,
     end: End = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model and keep it with its provenance.
 
@@ -54,6 +55,7 @@ def train(
         barlake train SPY
         barlake train SPY QQQ --label direction_15 --model hist_gradient_boosting --seed 7
     """
+    from lake.models import model as registered
     from training_service.main import report
     from training_service.splits import Holdout
     from training_service.training import Recipe, train_recipe
@@ -63,8 +65,12 @@ def train(
     with opened_lake() as lake:
         chosen = symbols or lake.symbols()["symbol"].unique().sort().to_list()[:_CONTEXT]
         recipe = Recipe(chosen, set_name, label, model, split, seed, start=start, end=end)
-        for line in report(train_recipe(lake, recipe)):
-            say(line)
+        made = train_recipe(lake, recipe)
+        if as_json:
+            show_json(dict(vars(registered(lake, made.model_id))) | {"fresh": made.fresh})
+            return
+    for line in report(made):
+        say(line)
     say("`barlake simulate` trades it on the bars it has not seen.")
 
 

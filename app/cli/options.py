@@ -32,6 +32,13 @@ Output = Annotated[
 ]
 
 
+class FileFormat(StrEnum):
+    """How rows are written to a file."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
 class TableFormat(StrEnum):
     """How rows leave a command."""
 

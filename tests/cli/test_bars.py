@@ -133,6 +133,14 @@ def test_a_range_without_bars_is_no_error_and_says_where_to_look(barlake, spy_ho
     assert "barlake coverage SPY" in answer.out
 
 
+def test_json_has_the_bars_as_records(barlake, spy_home):
+    found = json.loads(barlake("bars", "spy", "--limit", "2", "--json", home=spy_home).out)
+
+    assert [bar["timestamp"] for bar in found] == ["2024-11-07T20:58:00Z", "2024-11-07T20:59:00Z"]
+    assert (found[1]["symbol"], found[1]["volume"]) == ("SPY", 489.0)
+    assert (found[1]["source"], found[1]["session_date"]) == ("alpaca:iex", "2024-11-07")
+
+
 def test_coverage_tells_a_gap_from_an_absent_minute(barlake, spy_home):
     answer = barlake("coverage", "SPY", home=spy_home)
 
@@ -142,6 +150,24 @@ def test_coverage_tells_a_gap_from_an_absent_minute(barlake, spy_home):
         in answer.out
     )
     assert "Absent: 3 minutes of 1 session." in answer.out
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first_days"),
+    [
+        ("2024-11-05", "2024-11-05", ["2024-11-04"]),
+        ("2024-11-06", "2024-11-06", []),
+        ("2024-11-06", "2024-11-07", ["2024-11-07"]),
+        ("2024-11-06T04:59:00Z", "2024-11-07T05:00:00Z", ["2024-11-04", "2024-11-07"]),
+    ],
+)
+def test_coverage_of_a_range_shows_the_intervals_that_touch_it(
+    barlake, spy_home, start, end, first_days
+):
+    answer = barlake("coverage", "SPY", "--start", start, "--end", end, "--json", home=spy_home)
+
+    found = json.loads(answer.out)
+    assert [interval["start"][:10] for interval in found["intervals"]] == first_days
 
 
 def test_coverage_as_json_has_all_three(barlake, spy_home):

@@ -50,6 +50,18 @@ def test_features_are_built_once_listed_and_exported(shell, tmp_path):
     )
 
 
+def test_builds_and_exports_are_told_as_json(shell, tmp_path):
+    (built,) = json.loads(shell("features", "build", "spy", "--json").out)
+    (written,) = json.loads(
+        shell("features", "export", "spy", "--format", "csv", "--to", str(tmp_path), "--json").out
+    )
+
+    assert (built["symbol"], built["feature_set"]) == ("SPY", "core")
+    file = str(tmp_path / "SPY.csv")
+    assert written == {"symbol": "SPY", "set": "core", "rows": built["rows"], "file": file}
+    assert pl.read_csv(file).height == built["rows"]
+
+
 def test_a_list_of_features_needs_no_lake(barlake):
     answer = barlake("features", "list")
 
@@ -61,6 +73,7 @@ def test_a_list_of_features_needs_no_lake(barlake):
 def test_a_model_is_trained_once_and_simulated_both_ways(shell, home):
     first, again = shell("train", "SPY", "QQQ"), shell("train", "SPY", "QQQ")
     (model,) = json.loads(shell("models", "--json").out)
+    told = json.loads(shell("train", "SPY", "QQQ", "--json").out)
     table = shell("simulate")
     runs = json.loads(shell("simulate", model["model_id"], "--json").out)
     ledger = json.loads(shell("simulations", "--json").out)
@@ -68,6 +81,7 @@ def test_a_model_is_trained_once_and_simulated_both_ways(shell, home):
     assert (first.code, again.code, table.code) == (0, 0, 0), first.err + table.err
     assert "out of sample" in first.out
     assert "found, trained before" in again.out
+    assert told == model | {"fresh": False}
     assert (home / model["path"]).exists()
     assert (model["primary_symbol"], model["context_symbols"]) == ("SPY", ["QQQ"])
     assert [run["mode"] for run in runs] == ["as_specified", "realistic"]
@@ -88,7 +102,7 @@ def test_a_model_is_trained_once_and_simulated_both_ways(shell, home):
         (("simulate", "no-such-model"), "barlake models"),
         (("features", "list", "--set", "kore"), "core"),
         (("features", "build", "NOPE"), "barlake ingest NOPE"),
-        (("features", "export", "SPY", "--start", "2999-01-04"), "in the future"),
+        (("features", "export", "SPY", "--start", "2199-01-04"), "in the future"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -18,7 +18,7 @@ _PRE_OPEN = timedelta(hours=4)
 _POST_CLOSE = timedelta(hours=20)
 _HALF_DAY_POST_CLOSE = timedelta(hours=17)
 _HALF_DAY_CLOSE_HOUR = 15
-_FIRST_YEAR, _LAST_YEAR = 1900, 2199
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999
 
 Moment = date | datetime | str | None
 

@@ -25,8 +25,8 @@ class OutputError(ProblemError):
 
 
 def say(text: str = "") -> None:
-    """One line on stdout, as it is."""
-    print(text)
+    """One line on stdout, as it is, and at once: a pipe or a file is read while we go on."""
+    print(text, flush=True)
 
 
 def remark(text: str) -> None:

@@ -74,6 +74,7 @@ def ports():
 def environment(home, ports):
     keep = {name: value for name, value in os.environ.items() if not name.startswith("BARLAKE_")}
     keep.pop("REDIS_URL", None)
+    keep.pop("PYTHONUNBUFFERED", None)  # what is said must reach a pipe without it
     api, ui = ports
     own = {"BARLAKE_HOME": str(home), "BARLAKE_WORKERS": "2"}
     return {**keep, **own, "BARLAKE_API_PORT": str(api), "BARLAKE_UI_PORT": str(ui)}

@@ -6,14 +6,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from agents.pages import answered
-from agents.sources import Source, UnknownSymbolError
+from agents.sources import Log, Source, UnknownSymbolError
 from lake import BarsMissingError, Commit, Fetched, Lake, sessions
 from lake.actions import Answered
 from lake.coverage import Interval, subtract
 
 #: Called after each commit: sessions done, sessions in all, what is going on.
 Tell = Callable[[int, int, str], None]
-Log = Callable[..., None]
 
 _ACTIONS_AHEAD = timedelta(days=30)
 

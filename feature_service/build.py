@@ -1,7 +1,7 @@
 """Building the features of a symbol from the lake and storing them there."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -89,21 +89,12 @@ def build(lk: Lake, symbol: str, set_name: str = "core", source: str | None = No
         return _told(standing, wanted, fresh=False)
     begun = time.perf_counter()
     frame = compute(lk, ticker, wanted, origin)
-    built = Built(
-        feature_set=wanted.name,
-        set_version=wanted.version,
-        source=origin,
-        symbol=ticker,
-        frame=frame,
-        snapshot=snapshot,
+    built = replace(
+        _built(wanted, ticker, origin, frame, snapshot),
         changes_commit=commit,
         seconds=time.perf_counter() - begun,
-        adjust=wanted.adjust,
-        definitions=definitions_of(wanted),
-        params={"hours": wanted.hours, "timeframe": "1min"},
     )
-    stored = store_features(lk, built)
-    return _told(stored, wanted, fresh=True)
+    return _told(store_features(lk, built), wanted, fresh=True)
 
 
 def compute(lk: Lake, symbol: str, wanted: FeatureSet, source: str | None = None) -> pl.DataFrame:
@@ -135,21 +126,26 @@ def store(
     lk: Lake, symbol: str, source: str, features: pl.DataFrame, wanted: FeatureSet, adjust: str
 ) -> StoredBuild:
     """Store features of bars that are not the lake's; the newest call stands."""
-    snapshot = lk.snapshot()
-    built = Built(
+    built = _built(wanted, symbol, source, features, lk.snapshot())
+    return store_features(lk, replace(built, adjust=adjust))
+
+
+def _built(
+    wanted: FeatureSet, symbol: str, source: str, frame: pl.DataFrame, snapshot: int
+) -> Built:
+    return Built(
         feature_set=wanted.name,
         set_version=wanted.version,
         source=source,
         symbol=symbol,
-        frame=features,
+        frame=frame,
         snapshot=snapshot,
         changes_commit=snapshot,
         seconds=0.0,
-        adjust=adjust,
+        adjust=wanted.adjust,
         definitions=definitions_of(wanted),
         params={"hours": wanted.hours, "timeframe": "1min"},
     )
-    return store_features(lk, built)
 
 
 def definitions_of(wanted: FeatureSet) -> tuple[Definition, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import polars as pl
@@ -17,6 +17,7 @@ from lake.timeframes import READ_COLUMNS, check_timeframe, minute_bars, resample
 # search widens until it has them or the history ends.
 _MINUTES_TO_SESSION = 390
 _WIDEN = 8
+_NOWHERE = datetime(2000, 1, 3, tzinfo=UTC)
 
 
 class ColumnsError(InvalidError):
@@ -119,9 +120,8 @@ def source_of(connection: duckdb.DuckDBPyConnection, symbol: str, source: str | 
 def _read_one(
     connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
 ) -> pl.DataFrame:
-    low, high = question.start, question.end
     if question.limit is None:
-        bars = _query(connection, question, symbol, source, (low, high))
+        bars = _query(connection, question, symbol, source, (question.start, question.end))
     else:
         bars = _newest(connection, question, symbol, source)
     if question.adjust == "split":
@@ -136,26 +136,29 @@ def _newest(
     limit = question.limit or 0
     days = 4 + limit // _MINUTES_TO_SESSION if question.timeframe != "1d" else 5 + 2 * limit
     first, last = _extent(connection, question, symbol, source)
-    if first is None or last is None:
-        return _query(connection, question, symbol, source, (question.start, question.start))
+    reach = (last - first).days + 2
     while True:
-        day = sessions.today(last).toordinal() - days
-        start = sessions.midnight(type(last).fromordinal(max(day, 1)).date())
+        start = sessions.midnight(sessions.today(last) - timedelta(days=min(days, reach)))
         start = max(start, question.start) if question.start else start
         bars = _query(connection, question, symbol, source, (start, question.end))
-        if bars.height >= limit or start <= first:
+        if bars.height >= limit or days >= reach or start == question.start:
             return bars.tail(limit)
         days *= _WIDEN
 
 
 def _extent(
     connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
-) -> tuple[datetime | None, datetime | None]:
-    condition, values = _condition(symbol, source, (question.start, question.end))
+) -> tuple[datetime, datetime]:
+    """The first and the last minute that the bars of a question can be made of."""
+    span = _whole_days((question.start, question.end), question.timeframe)
+    condition, values = _condition(symbol, source, span)
     row = connection.execute(
         f"SELECT min(timestamp), max(timestamp) FROM bars_1m b WHERE {condition}", values
     ).fetchone()
-    return (row[0], row[1]) if row else (None, None)
+    if row is None or row[0] is None:  # there is none: any moment will do to find nothing
+        nowhere = question.start or question.end or _NOWHERE
+        return nowhere, nowhere
+    return row[0], row[1]
 
 
 def _query(

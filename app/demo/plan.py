@@ -35,8 +35,8 @@ class Plan:
         spans: For each symbol the session dates to bring, both included; the first symbol is the
             model's primary, the second its context.
         base: The home of the settings.
-        home: The lake's home, the same for made-up bars. Bars of a folder get one of their own, so that they never mix with
-            made-up ones, which come from a source of the same name.
+        home: The lake's home, the same for made-up bars. Bars of a folder get one of their own:
+            made-up ones come from a source of the same name, and they must never mix.
     """
 
     data: Path | None

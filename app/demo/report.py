@@ -48,12 +48,23 @@ def _show_bars(opened: lake.Lake, chosen: Plan, ended: Ended, source: str) -> No
     for job in ended["ingest"]:
         fetched[job.symbol] = fetched.get(job.symbol, 0) + int((job.result or {}).get("new", 0))
     built = builds(opened).filter(pl.col("source") == source).sort("created_at")
-    rows = [_bar_row(opened, chosen, symbol, source, fetched, built) for symbol in chosen.symbols]
+    stored = opened.symbols().filter(pl.col("source") == source)
+    bars = dict(stored.select("symbol", "bars").iter_rows())
+    rows = [
+        [
+            symbol,
+            bars.get(symbol, 0),
+            fetched.get(symbol, 0),
+            *_minutes(opened, chosen, symbol, source),
+            *_size(built, symbol),
+        ]
+        for symbol in chosen.symbols
+    ]
     columns = [
         "symbol",
-        "sessions",
         "bars",
         "new",
+        "sessions",
         "gap minutes",
         "absent minutes",
         "feature rows",
@@ -63,28 +74,21 @@ def _show_bars(opened: lake.Lake, chosen: Plan, ended: Ended, source: str) -> No
     say("Gap: never fetched. Absent: fetched, and nobody traded in that minute (regular hours).")
 
 
-def _bar_row(
-    opened: lake.Lake,
-    chosen: Plan,
-    symbol: str,
-    source: str,
-    fetched: Mapping[str, int],
-    built: pl.DataFrame,
-) -> list[object]:
+def _minutes(opened: lake.Lake, chosen: Plan, symbol: str, source: str) -> tuple[int, int, int]:
+    """Sessions, minutes never fetched, and minutes fetched without a bar."""
     gaps = absent = sessions = 0
     for first, last in chosen.spans[symbol]:
         minutes = opened.absent(symbol, first, last, source)
         gaps += int(opened.gaps(symbol, first, last, source)["minutes"].sum())
         absent += int(minutes["absent"].sum())
         sessions += minutes.height
-    bars = (
-        opened.symbols()
-        .filter((pl.col("symbol") == symbol) & (pl.col("source") == source))["bars"]
-        .sum()
-    )
+    return sessions, gaps, absent
+
+
+def _size(built: pl.DataFrame, symbol: str) -> tuple[int, ...]:
+    """Rows and columns of a symbol's newest features."""
     newest = built.filter(pl.col("symbol") == symbol).tail(1)
-    wide = newest.select("row_count", "column_count").row(0) if newest.height else (0, 0)
-    return [symbol, sessions, bars, fetched.get(symbol, 0), gaps, absent, *wide]
+    return newest.select("row_count", "column_count").row(0) if newest.height else (0, 0)
 
 
 def _show_model(model: StoredModel) -> None:

@@ -128,6 +128,22 @@ def test_a_bar_at_the_edge_of_a_range_is_made_of_all_its_minutes(store, timefram
     assert part.equals(whole.filter(pl.col("timestamp").is_between(start, end)))
 
 
+def test_a_bar_whose_first_minute_lies_after_the_end_is_found_with_a_limit_too(store):
+    store.commit_bars(fetched(bar(-1), bar(10), bar(400)))
+    span = (OPEN, OPEN + timedelta(minutes=1))
+
+    for limit in (None, 1, 5):
+        found = store.bars("SPY", *span, timeframe="1h", limit=limit)
+        assert found["timestamp"].to_list() == [OPEN]
+
+
+def test_the_newest_of_nothing_is_nothing(store):
+    store.commit_bars(fetched(bar(0)))
+
+    assert store.bars("SPY", "2023-01-03", "2023-01-04", limit=5).is_empty()
+    assert store.bars("SPY", end="2023-01-04", timeframe="1d", limit=5).is_empty()
+
+
 def test_a_day_is_its_regular_hours(store):
     store.commit_bars(fetched(bar(-30, 50.0), bar(0, 100.0), bar(389, 101.0), bar(390, 500.0)))
 

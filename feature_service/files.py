@@ -15,9 +15,10 @@ from feature_service import catalog
 from feature_service.build import definitions_of
 from feature_service.catalog import FeatureSet
 from lake import sessions
+from lake.datasets import BARS_1M
 from lake.errors import InvalidError, MissingError
 from lake.features import content_hash
-from lake.schema import BAR_RULES, check_symbol
+from lake.schema import check_symbol
 
 _NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 _USUAL_NAMES = ("bars", "bars_1m")
@@ -226,7 +227,7 @@ def _quoted(name: str) -> str:
 
 def _keeps_the_rules() -> pl.Expr:
     known = {*_NEEDED}
-    rules = [rule for rule in BAR_RULES.values() if known.issuperset(rule.meta.root_names())]
+    rules = [rule for rule in BARS_1M.rules.values() if known.issuperset(rule.meta.root_names())]
     return pl.all_horizontal(rule.fill_null(value=False) for rule in rules)
 
 

@@ -8,8 +8,9 @@ import polars as pl
 from lake import sessions
 from lake.catalog import Catalog, Transaction
 from lake.coverage import Covered, covered, subtract
+from lake.datasets import check_dataset
 from lake.errors import BadBarsError, SymbolError
-from lake.schema import BAR_FLAGS, BAR_RULES, BAR_SCHEMA, BAR_VALUES, check_symbol
+from lake.schema import BAR_FLAGS, BAR_SCHEMA, BAR_VALUES, check_symbol
 
 _KEY = ["symbol", "timestamp"]
 _STORED = [*_KEY, *BAR_VALUES, "flags", "recorded_at"]
@@ -82,7 +83,7 @@ def commit_bars(catalog: Catalog, fetched: Fetched, *, dataset: str = "bars_1m")
         SymbolError: A symbol is not a ticker. Nothing was written.
         GateBusyError: Another process held the commit gate too long; ask again.
     """
-    checked = check_bars(fetched.bars)
+    checked = check_bars(fetched.bars, dataset)
     for symbol in {*fetched.bars["symbol"].unique(), *(part.symbol for part in fetched.covered)}:
         if check_symbol(symbol) != symbol:
             raise SymbolError(symbol)
@@ -106,7 +107,7 @@ def commit_bars(catalog: Catalog, fetched: Fetched, *, dataset: str = "bars_1m")
     )
 
 
-def check_bars(bars: pl.DataFrame) -> _Checked:
+def check_bars(bars: pl.DataFrame, dataset: str) -> _Checked:
     """Split bars into good ones, flagged and one a minute, and impossible ones with their rule.
 
     Raises:
@@ -123,7 +124,7 @@ def check_bars(bars: pl.DataFrame) -> _Checked:
         raise BadBarsError("A bar has no symbol")
     rule = pl.coalesce(
         pl.when(~keeps.fill_null(value=False)).then(pl.lit(name))
-        for name, keeps in BAR_RULES.items()
+        for name, keeps in check_dataset(dataset).rules.items()
     )
     ruled = frame.unique(_KEY, keep="last", maintain_order=True).with_columns(rule=rule)
     flags = pl.sum_horizontal(

@@ -17,19 +17,13 @@ from pathlib import Path
 
 import duckdb
 
-from lake import gate
+from lake import gate, layout
 from lake.errors import LakeMissingError, TransientError
 from lake.home import Home
-from lake.schema import LEDGERS, PARTITIONS, SORTED, TABLES
-from lake.timeframes import VIEWS
 
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
-_LAYOUT = {
-    "parquet_compression": "lz4",
-    "parquet_row_group_size": "32768",
-    "data_inlining_row_limit": "0",
-}
-_LEDGER_ROWS = 500
+#: Where DuckLake keeps its own tables, once the lake is attached.
+_METADATA = "__ducklake_metadata_lake"
 _CALENDAR_AHEAD = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -123,6 +117,9 @@ class Catalog:
         with gate.hold(self._home.gate):
             if not self.exists:
                 self._make_catalog()
+            with self._cursor() as cursor:
+                if layout.layout_of(cursor, _METADATA) < layout.LAYOUT:
+                    layout.upgrade(cursor, _METADATA)
             self._extend_calendar()
 
     def close(self) -> None:
@@ -161,9 +158,7 @@ class Catalog:
         connection = _engine()
         connection.execute(_attach_sql(draft, self._home.parquet))
         connection.execute("USE lake")
-        for name, value in _LAYOUT.items():
-            connection.execute(f"CALL lake.set_option('{name}', '{value}')")
-        _make_tables(connection)
+        layout.make(connection, _METADATA)
         connection.close()
         checkpoint = sqlite3.connect(draft)
         checkpoint.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -257,26 +252,6 @@ def _attach_sql(catalog: Path, parquet: Path) -> str:
         f"ATTACH 'ducklake:sqlite:{_quoted(catalog.resolve())}' AS lake "
         f"(DATA_PATH '{_quoted(parquet.resolve())}/', OVERRIDE_DATA_PATH true)"
     )
-
-
-def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    for table, (columns, comment) in TABLES.items():
-        connection.execute(f"CREATE TABLE {table} ({columns})")
-        connection.execute(f"COMMENT ON TABLE {table} IS '{_quoted(comment)}'")
-        if table in PARTITIONS:
-            connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({PARTITIONS[table]})")
-        if table in SORTED:
-            connection.execute(f"ALTER TABLE {table} SET SORTED BY ({SORTED[table]})")
-    # A commit adds a row or two to each ledger: a file apiece would soon be thousands. Inlined rows
-    # live in the catalog; never for bars, and set before the first view exists (DuckLake 1.0
-    # crashes when it is set after).
-    for table in LEDGERS:
-        connection.execute(
-            f"CALL lake.set_option('data_inlining_row_limit', '{_LEDGER_ROWS}', table_name => '{table}')"
-        )
-    for view, (query, comment) in VIEWS.items():
-        connection.execute(f"CREATE VIEW {view} AS {query}")
-        connection.execute(f"COMMENT ON VIEW {view} IS '{_quoted(comment)}'")
 
 
 @contextmanager

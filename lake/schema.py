@@ -38,7 +38,8 @@ BAR_SCHEMA = pl.Schema(
 )
 
 #: A bar that breaks one of these is impossible: it goes to ``quarantine`` with the rule's name.
-#: Each rule is true for a good bar; null (a value is absent) breaks it.
+#: Each rule is true for a good bar; null (a value is absent) breaks it. When a bar may open is its
+#: dataset's affair.
 BAR_RULES: dict[str, pl.Expr] = {
     "the timestamp can be read": pl.col("timestamp").is_not_null(),
     "prices are finite": pl.all_horizontal(pl.col("open", "high", "low", "close").is_finite()),
@@ -48,7 +49,6 @@ BAR_RULES: dict[str, pl.Expr] = {
     "volume is not negative": pl.col("volume") >= 0,
     "trade count is not negative": pl.col("trade_count").fill_null(0) >= 0,
     "vwap is finite": pl.col("vwap").fill_null(0.0).is_finite(),
-    "the bar opens on a whole minute": pl.col("timestamp").dt.truncate("1m") == pl.col("timestamp"),
 }
 
 #: Odd bars that real history has are stored, with these bits in ``flags``.
@@ -73,6 +73,14 @@ TABLES: dict[str, tuple[str, str]] = {
     "bars_1m": (
         _BAR_COLUMNS,
         "1-minute bars, raw, the best value known; key: source, symbol, timestamp (the opening, UTC)",
+    ),
+    "bars_live": (
+        _BAR_COLUMNS,
+        "live 1-minute bars that upkeep has not moved into bars_1m yet; `bars` shows both, no key is in both",
+    ),
+    "bars_daily": (
+        _BAR_COLUMNS,
+        "the provider's own daily bars, raw, no roll-up of the minutes; timestamp is midnight in New York, in UTC",
     ),
     "bar_revisions": (
         f"dataset VARCHAR NOT NULL, {_BAR_COLUMNS}, superseded_at TIMESTAMPTZ NOT NULL, kind VARCHAR NOT NULL",
@@ -112,6 +120,10 @@ TABLES: dict[str, tuple[str, str]] = {
     "lake_settings": (
         "name VARCHAR NOT NULL, value VARCHAR NOT NULL",
         "settings SQL users share, like default_source",
+    ),
+    "pins": (
+        "name VARCHAR NOT NULL, snapshot BIGINT NOT NULL, created_at TIMESTAMPTZ NOT NULL",
+        "snapshots that expiry leaves alone, by name",
     ),
     "feature_definitions": (
         """feature_name VARCHAR NOT NULL, feature_group VARCHAR NOT NULL, version INTEGER NOT NULL, params VARCHAR NOT NULL,
@@ -153,8 +165,18 @@ TABLES: dict[str, tuple[str, str]] = {
 }
 
 #: How tables lie on disk. Few, large files: a file per symbol and day reads 45 times slower.
-PARTITIONS: dict[str, str] = {"bars_1m": 'symbol, year("timestamp")'}
-SORTED: dict[str, str] = {"bars_1m": "timestamp"}
+#: The source comes first, so that a file holds one series; daily bars are so few that one file holds
+#: a year of all symbols.
+PARTITIONS: dict[str, str] = {
+    "bars_1m": 'source, symbol, year("timestamp")',
+    "bars_daily": 'source, year("timestamp")',
+}
+SORTED: dict[str, str] = {
+    "bars_1m": "timestamp",
+    "bars_live": "symbol, timestamp",
+    "bars_daily": "symbol, timestamp",
+    "bar_revisions": "symbol, timestamp",
+}
 
 #: Tables that grow by a few rows a commit; their rows lie in the catalog itself.
 LEDGERS: tuple[str, ...] = (
@@ -162,6 +184,7 @@ LEDGERS: tuple[str, ...] = (
     "coverage",
     "feature_definitions",
     "lake_settings",
+    "pins",
     "series",
     "simulations",
 )

@@ -13,7 +13,7 @@ from app.cli.main import app
 from feature_service import catalog
 from lake.schema import TABLES
 from lake.settings import Settings
-from lake.timeframes import VIEWS
+from lake.views import VIEWS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ from lake.catalog import init_sql
 from lake.errors import LakeMissingError
 from lake.schema import TABLES
 from lake.store import QueryError
-from lake.timeframes import VIEWS
+from lake.views import VIEWS
 from tests.market import OPEN, bar, fetched
 
 DUCKDB = Path(sysconfig.get_path("scripts")) / "duckdb"

@@ -1,0 +1,140 @@
+"""How a lake is laid out: making its tables, and bringing an older lake up to date.
+
+The catalog says its layout in a table of its own, ``barlake_layout``, beside DuckLake's. A newer
+Barlake brings an older lake up to date behind the gate; an older one refuses a newer lake.
+"""
+
+import duckdb
+
+from lake.errors import InvalidError
+from lake.schema import LEDGERS, PARTITIONS, SORTED, TABLES
+from lake.views import VIEWS
+
+#: 1: the first tables. 2: live and daily bars, pins; files of bars hold one source each.
+LAYOUT = 2
+
+_OPTIONS = {
+    "parquet_compression": "lz4",
+    "parquet_row_group_size": "32768",
+    "data_inlining_row_limit": "0",
+}
+_LEDGER_ROWS = 500
+
+#: Read one symbol's files without looking at those of all others. DuckLake has no indexes of its own.
+_INDEXES: dict[str, str] = {
+    "barlake_partition_value": "ducklake_file_partition_value (table_id, partition_value)",
+    "barlake_column_stats": "ducklake_file_column_stats (data_file_id)",
+    "barlake_delete_file": "ducklake_delete_file (data_file_id)",
+    "barlake_data_file": "ducklake_data_file (table_id, end_snapshot)",
+}
+
+
+class LayoutError(InvalidError):
+    """A lake that a newer Barlake has made or brought up to date."""
+
+    def __init__(self, layout: int, known: int) -> None:
+        super().__init__(layout, known)
+        self.layout, self.known = layout, known
+
+    def __str__(self) -> str:
+        return (
+            f"This lake has layout {self.layout} and this Barlake knows {self.known}. "
+            "Use the Barlake that wrote it, or a newer one; nothing was touched."
+        )
+
+
+def make(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
+    """Make every table and view of a new lake.
+
+    Args:
+        connection: In the lake.
+        metadata: The database in which DuckLake's own tables lie.
+    """
+    for name, value in _OPTIONS.items():
+        connection.execute(f"CALL lake.set_option('{name}', '{value}')")
+    _make_tables(connection, TABLES)
+    _make_views(connection)
+    _number(connection, metadata)
+
+
+def upgrade(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
+    """Bring an older lake up to date: new tables, views and partitions; no file is rewritten.
+
+    Killed at any point, it is repeated whole: the number comes last.
+    """
+    held = {
+        name
+        for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+        ).fetchall()
+    }
+    for view in VIEWS:
+        connection.execute(f"DROP VIEW IF EXISTS {view}")
+    _make_tables(connection, {name: facts for name, facts in TABLES.items() if name not in held})
+    for table in held & {*PARTITIONS, *SORTED}:
+        _arrange(connection, table)
+    _make_views(connection)
+    _number(connection, metadata)
+
+
+def layout_of(connection: duckdb.DuckDBPyConnection, metadata: str) -> int:
+    """The layout of a lake.
+
+    Raises:
+        LayoutError: It is newer than we know.
+    """
+    found = connection.execute(
+        f"FROM sqlite_query('{metadata}', $$SELECT count(*) FROM sqlite_master WHERE name = 'barlake_layout'$$)"
+    ).fetchone()
+    if not found or not int(found[0]):
+        return 1
+    row = connection.execute(
+        f"FROM sqlite_query('{metadata}', 'SELECT max(version) FROM barlake_layout')"
+    ).fetchone()
+    layout = int(row[0] or 1) if row else 1
+    if layout > LAYOUT:
+        raise LayoutError(layout, LAYOUT)
+    return layout
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, tuple[str, str]]) -> None:
+    for table, (columns, comment) in tables.items():
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute(f"COMMENT ON TABLE {table} IS {_text(comment)}")
+        _arrange(connection, table)
+    # A commit adds a row or two to each ledger: a file apiece would soon be thousands. Inlined rows
+    # live in the catalog; never for bars, and set before the first view exists (DuckLake 1.0
+    # crashes when it is set after).
+    for table in LEDGERS:
+        if table in tables:
+            connection.execute(
+                f"CALL lake.set_option('data_inlining_row_limit', '{_LEDGER_ROWS}', table_name => '{table}')"
+            )
+
+
+def _arrange(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    if table in PARTITIONS:
+        connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({PARTITIONS[table]})")
+    if table in SORTED:
+        connection.execute(f"ALTER TABLE {table} SET SORTED BY ({SORTED[table]})")
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
+    for view, (query, comment) in VIEWS.items():
+        connection.execute(f"CREATE VIEW {view} AS {query}")
+        connection.execute(f"COMMENT ON VIEW {view} IS {_text(comment)}")
+
+
+def _number(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
+    connection.execute(f"USE {metadata}")
+    try:
+        for name, target in _INDEXES.items():
+            connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {target}")
+        connection.execute("CREATE TABLE IF NOT EXISTS barlake_layout (version BIGINT)")
+        connection.execute(f"INSERT INTO barlake_layout VALUES ({LAYOUT})")
+    finally:
+        connection.execute("USE lake")
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

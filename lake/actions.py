@@ -1,17 +1,39 @@
-"""Corporate actions: stored with what was known when, and applied when bars are read.
+"""Corporate actions: stored with what was known when, and given to readers with what adjusting needs.
 
-Bars are stored raw. A split on ``ex_date`` with ``ratio`` new shares per old divides every price
-before that session by the ratio and multiplies every volume by it, so the newest bars stay raw.
+Bars are stored raw. What an action does to older prices and volumes is :mod:`lake.adjustment`.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import duckdb
 import polars as pl
 
+from lake.adjustment import (
+    ADJUSTMENTS,
+    APPLIED,
+    DIVIDENDS,
+    SPIN_OFFS,
+    AdjustmentError,
+    adjusted,
+    check_adjustment,
+)
 from lake.catalog import Catalog
-from lake.errors import InvalidError
+from lake.closes import closes, newest_sessions
+
+__all__ = [
+    "ACTION_SCHEMA",
+    "ADJUSTMENTS",
+    "KNOWN_SCHEMA",
+    "AdjustmentError",
+    "Answered",
+    "check_adjustment",
+    "commit_actions",
+    "known_actions",
+    "provider_of",
+    "split_adjusted",
+    "splits",
+]
 
 ACTION_SCHEMA = pl.Schema(
     {
@@ -25,30 +47,19 @@ ACTION_SCHEMA = pl.Schema(
         "details": pl.String(),  # the provider's own record, as JSON
     }
 )
-ADJUSTMENTS = ("raw", "split")
-_PRICES = ("open", "high", "low", "close", "vwap")
-
-
-class AdjustmentError(InvalidError):
-    """An adjustment that does not exist."""
-
-    def __init__(self, adjust: str) -> None:
-        super().__init__(adjust)
-        self.adjust = adjust
-
-    def __str__(self) -> str:
-        return f"{self.adjust!r} is not an adjustment. Use one of {', '.join(ADJUSTMENTS)}."
-
-
-def check_adjustment(adjust: str) -> str:
-    """The adjustment itself.
-
-    Raises:
-        AdjustmentError: There is no such adjustment.
-    """
-    if adjust not in ADJUSTMENTS:
-        raise AdjustmentError(adjust)
-    return adjust
+#: What :func:`known_actions` gives, a row an action that counts.
+KNOWN_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "ex_date": pl.Date(),
+        "kind": pl.String(),
+        "ratio": pl.Float64(),  # new shares per old, of a stock dividend too
+        "amount": pl.Float64(),  # USD per old share: cash, or what is handed out at its ex day's close
+        "details": pl.String(),
+        "prior_close": pl.Float64(),  # of dividends: the raw close before the ex date
+        "ex_close": pl.Float64(),  # of spin-offs: the raw close of the ex date
+    }
+)
 
 
 def provider_of(source: str) -> str:
@@ -123,21 +134,58 @@ def commit_actions(catalog: Catalog, answered: Answered) -> int:
     return fresh.height + gone.join(fresh, on="action_id", how="anti").height
 
 
-def splits(connection: duckdb.DuckDBPyConnection, source: str, symbols: list[str]) -> pl.DataFrame:
-    """The splits that have happened: ``symbol``, ``ex_date``, ``ratio`` (new shares per old).
+def known_actions(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    symbols: list[str],
+    *,
+    as_of: datetime | None = None,
+    adjust: str = "all",
+) -> pl.DataFrame:
+    """The actions that count for a source's bars, with the closes their factors need.
 
-    Providers announce splits weeks ahead. One counts from the first stored bar of its ex date on:
-    until then the newest prices are still those people trade at.
+    Providers announce actions weeks ahead. One counts from the first stored bar of its ex date on:
+    until then the newest prices are still those people trade at. One that a provider lists twice
+    under two numbers, alike in kind, day and worth, counts once.
+
+    Args:
+        connection: A reading one, in UTC.
+        source: Whose bars; the actions are its provider's, the closes its own.
+        symbols: Whose actions.
+        as_of: Actions and bars as the lake knew them then; None for now.
+        adjust: Only kinds that this adjustment applies.
+
+    Returns:
+        As ``KNOWN_SCHEMA``, sorted by symbol, ex date and kind. A value that the lake does not hold
+        is null: no close, an amount in another currency.
+
+    Raises:
+        AdjustmentError: There is no such adjustment.
     """
-    return connection.execute(
-        """SELECT DISTINCT symbol, ex_date, ratio FROM corporate_actions a
-           WHERE source = ? AND list_contains(?, symbol) AND superseded_at IS NULL
-             AND kind IN ('forward_split', 'reverse_split', 'split') AND ratio > 0
-             AND ex_date <= (SELECT max((b.timestamp AT TIME ZONE 'America/New_York')::DATE)
-                             FROM bars_1m b WHERE b.source = ? AND b.symbol = a.symbol)
-           ORDER BY symbol, ex_date""",
-        [provider_of(source), symbols, source],
-    ).pl()
+    told = _told(connection, source, symbols, as_of, APPLIED[check_adjustment(adjust)])
+    if told.is_empty():
+        return KNOWN_SCHEMA.to_frame()
+    happened = newest_sessions(connection, source, told, as_of)
+    told = told.join(happened, on="symbol").filter(pl.col("ex_date") <= pl.col("newest"))
+    sought = [
+        told.filter(pl.col("kind").is_in(DIVIDENDS)).select(
+            "symbol", day=pl.col("ex_date"), before=True
+        ),
+        told.filter(pl.col("kind").is_in(SPIN_OFFS)).select(
+            "symbol", day=pl.col("ex_date"), before=False
+        ),
+        told.filter(pl.col("kind").is_in(SPIN_OFFS) & pl.col("new_symbol").is_not_null()).select(
+            symbol=pl.col("new_symbol"), day=pl.col("ex_date"), before=False
+        ),
+    ]
+    found = closes(connection, source, pl.concat(sought).unique(), as_of)
+    return _valued(told, found)
+
+
+def splits(connection: duckdb.DuckDBPyConnection, source: str, symbols: list[str]) -> pl.DataFrame:
+    """The splits that have happened: ``symbol``, ``ex_date``, ``ratio`` (new shares per old)."""
+    known = known_actions(connection, source, symbols, adjust="split")
+    return known.filter(pl.col("ratio") > 0).select("symbol", "ex_date", "ratio")
 
 
 def split_adjusted(bars: pl.DataFrame, splits_known: pl.DataFrame) -> pl.DataFrame:
@@ -147,15 +195,65 @@ def split_adjusted(bars: pl.DataFrame, splits_known: pl.DataFrame) -> pl.DataFra
         bars: With ``symbol``, ``session_date``, prices and ``volume``.
         splits_known: ``symbol``, ``ex_date``, ``ratio``.
     """
-    factor = pl.lit(1.0)
-    for symbol, ex_date, ratio in splits_known.iter_rows():
-        before = (pl.col("symbol") == symbol) & (pl.col("session_date") < ex_date)
-        factor = pl.when(before).then(factor * ratio).otherwise(factor)
-    adjusted = bars.with_columns(factor.alias("_shares"))
-    return adjusted.with_columns(
-        *(pl.col(name) / pl.col("_shares") for name in _PRICES),
-        pl.col("volume") * pl.col("_shares"),
-    ).drop("_shares")
+    return adjusted(bars, splits_known.with_columns(kind=pl.lit("split")), "split")
+
+
+def _told(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    symbols: list[str],
+    as_of: datetime | None,
+    kinds: tuple[str, ...],
+) -> pl.DataFrame:
+    """What the provider says (said at ``as_of``) about these symbols, each action once."""
+    known = "superseded_at IS NULL"
+    if as_of is not None:
+        known = "recorded_at <= $as_of AND (superseded_at IS NULL OR superseded_at > $as_of)"
+    rows = connection.execute(
+        f"""SELECT symbol, ex_date, kind, ratio, amount, details FROM corporate_actions
+            WHERE source = $provider AND list_contains($symbols, symbol) AND list_contains($kinds, kind)
+              AND {known} ORDER BY symbol, ex_date, kind, ratio, amount, details""",
+        {"provider": provider_of(source), "symbols": symbols, "kinds": list(kinds)}
+        | ({"as_of": as_of} if as_of is not None else {}),
+    ).pl()
+    names = ("rate", "new_rate", "source_rate", "new_symbol", "currency", "special", "sub_type")
+    said = [pl.col("details").str.json_path_match(f"$.{name}").alias(name) for name in names]
+    worth = ["symbol", "ex_date", "kind", "ratio", "amount", *names]
+    return rows.with_columns(*said).unique(worth, keep="first", maintain_order=True)
+
+
+def _valued(told: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The actions with their closes, and the amounts and ratios that the provider says in its own way."""
+    before = found.filter("before").select("symbol", ex_date="day", prior_close="close")
+    after = found.filter(~pl.col("before")).drop("before").rename({"day": "ex_date"})
+    spun = pl.col("kind").is_in(SPIN_OFFS)
+    rate, new, old = (
+        pl.col(name).cast(pl.Float64, strict=False) for name in ("rate", "new_rate", "source_rate")
+    )
+    foreign = pl.col("currency").fill_null("USD") != "USD"
+    handed = pl.col("new_close") * pl.coalesce(new / old, rate)
+    stock = (pl.col("kind") == "stock_dividend") & pl.col("ratio").is_null()
+    return (
+        told.join(before, on=["symbol", "ex_date"], how="left", maintain_order="left")
+        .join(
+            after.rename({"close": "ex_close"}),
+            on=["symbol", "ex_date"],
+            how="left",
+            maintain_order="left",
+        )
+        .join(
+            after.rename({"symbol": "new_symbol", "close": "new_close"}),
+            on=["new_symbol", "ex_date"],
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(
+            ratio=pl.when(stock).then(1 + rate).otherwise(pl.col("ratio")),
+            amount=pl.when(spun).then(handed).when(~foreign).then(pl.col("amount")),
+        )
+        .select(KNOWN_SCHEMA.names())
+        .cast(KNOWN_SCHEMA)
+    )
 
 
 def _differing(

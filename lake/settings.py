@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 from lake.errors import SettingsError
+from lake.room import parse_room
 
 ALPACA_DATA = "https://data.alpaca.markets"
 ALPACA_PAPER = "https://paper-api.alpaca.markets"
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
     )
     iex_token: SecretStr = Field(default=SecretStr(""), validation_alias=_names("IEX_TOKEN"))
 
+    disk_floor: str = Field(default="500MB", validation_alias=_names("BARLAKE_DISK_FLOOR"))
+    retention: str = Field(default="", validation_alias=_names("BARLAKE_RETENTION"))
+    snapshots_kept: int = Field(
+        default=7, ge=0, le=36500, validation_alias=_names("BARLAKE_SNAPSHOT_DAYS")
+    )
     history: str = Field(default="2y", validation_alias=_names("BARLAKE_HISTORY"))
     host: str = Field(default="127.0.0.1", validation_alias=_names("BARLAKE_HOST"))
     api_port: int = Field(default=8000, ge=1, le=65535, validation_alias=_names("BARLAKE_API_PORT"))
@@ -84,6 +90,8 @@ class Settings(BaseSettings):
         pattern="^[a-z][a-z0-9_-]{0,31}$",
         validation_alias=_names("BARLAKE_SOURCE_NAME"),
     )
+
+    mirror: Path | None = Field(default=None, validation_alias=_names("BARLAKE_MIRROR"))
 
     source_duckdb_path: Path | None = Field(
         default=None, validation_alias=_names("SOURCE_DUCKDB_PATH")
@@ -125,6 +133,23 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"[1-9]\d{0,3}[dwmy]", history):
             raise ValueError(f"{history[:40]!r} is no time span like 30d, 8w, 6m or 2y")
         return history
+
+    @field_validator("disk_floor")
+    @classmethod
+    def _is_room(cls, text: str) -> str:
+        parse_room(text)
+        return text
+
+    @field_validator("retention")
+    @classmethod
+    def _are_rules(cls, text: str) -> str:
+        from lake.upkeep.rules import RuleError, parse_rules
+
+        try:
+            parse_rules(text)
+        except RuleError as error:
+            raise ValueError(str(error).rstrip(".")) from None
+        return text
 
     @field_validator("home")
     @classmethod

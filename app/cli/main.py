@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from app.cli import (
+    backup,
     bars,
     coverage,
     demo,
@@ -24,7 +25,9 @@ from app.cli import (
     simulations,
     sql,
     status,
+    transfer,
     up,
+    upkeep,
 )
 from app.cli.teaching import help_text
 
@@ -43,7 +46,11 @@ for subject in (
     models,
     simulations,
     sql,
+    transfer,
+    upkeep,
     sandbox,
+    verify,
+    backup,
 ):
     subject.register(app)
 

@@ -14,6 +14,7 @@ import typer
 
 from app.cli import (
     backup,
+    backup,
     bars,
     coverage,
     demo,

@@ -14,7 +14,6 @@ import typer
 
 from app.cli import (
     backup,
-    backup,
     bars,
     coverage,
     demo,
@@ -29,6 +28,7 @@ from app.cli import (
     transfer,
     up,
     upkeep,
+    verify,
 )
 from app.cli.teaching import help_text
 

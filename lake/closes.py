@@ -14,23 +14,25 @@ from lake.datasets import BARS_1M, BARS_DAILY, DATASETS, Dataset
 _OLDEST_DAYS = 14
 #: Days since 1970 of a regular minute: those hours lie in one UTC day, and it costs no calendar.
 _DAY_NUMBER = "epoch_us(b.timestamp) // 86400000000"
-
+_CLOSING = {"minutes": BARS_1M, "daily": BARS_DAILY}
 _CLOSES = f"""
     WITH asked AS (
-        SELECT w.symbol, w.day, w.before, s.session_date, s."open", s."close",
-               date_diff('day', DATE '1970-01-01', s.session_date) AS number
+        SELECT w.symbol, w.day, w.before, s.session_date,
+               max(s.session_date) OVER (PARTITION BY w.symbol, w.day, w.before) AS latest
         FROM wanted_closes w
         JOIN sessions s ON s.session_date BETWEEN w.oldest AND w.day AND (NOT w.before OR s.session_date < w.day)),
-    found AS (
-        SELECT a.symbol, a.day, a.before, a.session_date, 1 AS rank, max_by(b.close, b.timestamp) AS close
-        FROM asked a JOIN ({{minutes}}) b ON b.symbol = a.symbol AND {_DAY_NUMBER} = a.number
-         AND b.timestamp >= a."open" AND b.timestamp < a."close"
-        GROUP BY ALL
+    hours AS (
+        SELECT session_date, "open", "close", date_diff('day', DATE '1970-01-01', session_date) AS number
+        FROM sessions WHERE session_date IN (SELECT session_date FROM asked)),
+    closing AS (
+        SELECT symbol, session_date, 1 AS rank, max_by(price, timestamp) AS price
+        FROM (SELECT symbol, timestamp, b.close AS price, {_DAY_NUMBER} AS number FROM ({{minutes}}) b) b
+        JOIN hours h USING (number) WHERE timestamp >= h."open" AND timestamp < h."close"
+        GROUP BY symbol, session_date
         UNION ALL
-        SELECT a.symbol, a.day, a.before, a.session_date, 0, b.close
-        FROM asked a JOIN ({{daily}}) b ON b.symbol = a.symbol
-         AND (b.timestamp AT TIME ZONE 'America/New_York')::DATE = a.session_date)
-    SELECT symbol, day, before, session_date AS held, close FROM found
+        SELECT symbol, (timestamp AT TIME ZONE 'America/New_York')::DATE, 0, close FROM ({{daily}}))
+    SELECT symbol, day, before, session_date AS held, latest, price AS close
+    FROM asked JOIN closing USING (symbol, session_date)
     QUALIFY row_number() OVER (PARTITION BY symbol, day, before ORDER BY session_date DESC, rank) = 1"""
 
 
@@ -62,8 +64,8 @@ def closes(
     wanted = sought.with_columns(
         oldest=pl.when("before").then(oldest).otherwise("day").cast(pl.Date)
     )
-    bars = {"minutes": _known(BARS_1M, as_of), "daily": _known(BARS_DAILY, as_of)}
-    values = _values(source, as_of) | {"symbols": sought["symbol"].unique().to_list()}
+    only, values = _only(source, sought["symbol"], as_of)
+    bars = {name: _known(dataset, only, as_of) for name, dataset in _CLOSING.items()}
     connection.register("wanted_closes", wanted)
     try:
         found = connection.execute(_CLOSES.format(**bars), values).pl()
@@ -72,7 +74,7 @@ def closes(
     kept = [
         row
         for row in found.iter_rows(named=True)
-        if not row["before"] or _holds(connection, source, row, as_of)
+        if row["held"] == row["latest"] or _nobody_traded(connection, source, row, as_of)
     ]
     return pl.DataFrame(kept, schema={**found.schema}).select(empty.columns).cast(empty.schema)
 
@@ -92,55 +94,53 @@ def newest_sessions(
         as_of: Bars as the lake knew them then; None for now.
     """
     first = sessions.midnight(told.select(pl.col("ex_date").min()).item())
-    bars = " UNION ALL ".join(_known(dataset, as_of) for dataset in DATASETS.values())
+    only, values = _only(source, told["symbol"], as_of)
+    bars = " UNION ALL ".join(_known(dataset, only, as_of) for dataset in DATASETS.values())
     return connection.execute(
         f"""SELECT symbol, (max(timestamp) AT TIME ZONE 'America/New_York')::DATE AS newest
             FROM ({bars}) WHERE timestamp >= $first GROUP BY symbol""",
-        _values(source, as_of) | {"symbols": told["symbol"].unique().to_list(), "first": first},
+        values | {"first": first},
     ).pl()
 
 
-def _holds(
+def _nobody_traded(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     found: dict[str, Any],
     as_of: datetime | None,
 ) -> bool:
-    """Whether nobody traded between the session a close is of and the day it is for."""
+    """Whether the sessions after the one a close is of were fetched: then they had no bar to have."""
     since = connection.execute(
-        """SELECT "open", "close" FROM sessions WHERE session_date > $held AND session_date < $day
-           ORDER BY session_date""",
-        {"held": found["held"], "day": found["day"]},
+        """SELECT "open", "close" FROM sessions WHERE session_date > $held AND session_date <= $latest""",
+        {"held": found["held"], "latest": found["latest"]},
     ).fetchall()
-    if not since:
-        return True
     known = "" if as_of is None else "AND recorded_at <= $as_of"
     fetched = connection.execute(
         f"""SELECT "start", "end" FROM coverage
             WHERE dataset = $dataset AND source = $source AND symbol = $symbol {known}""",
-        _values(source, as_of) | {"symbol": found["symbol"], "dataset": BARS_1M.name},
+        {"source": source, "symbol": found["symbol"], "dataset": BARS_1M.name}
+        | ({} if as_of is None else {"as_of": as_of}),
     ).fetchall()
     return not any(subtract(hours, fetched) for hours in since)
 
 
-def _known(dataset: Dataset, as_of: datetime | None) -> str:
-    """SQL of a dataset's bars of a source and some symbols: ``symbol timestamp close``."""
-    only = "source = $source AND list_contains($symbols, symbol)"
+def _known(dataset: Dataset, only: str, as_of: datetime | None) -> str:
+    """SQL of the bars of a dataset that a condition names, as known then: ``symbol timestamp close``."""
+    parts = [f"{name} WHERE {only}" for name in dataset.tables]
+    if as_of is not None:
+        before = f"dataset = '{dataset.name}' AND superseded_at > $as_of"
+        parts.append(f"bar_revisions WHERE {only} AND {before}")
+    return " UNION ALL ".join(f"SELECT symbol, timestamp, close FROM {part}" for part in parts)
+
+
+def _only(source: str, symbols: pl.Series, as_of: datetime | None) -> tuple[str, dict[str, Any]]:
+    """The condition that names a source's bars of some symbols, and its values.
+
+    Each symbol is a value of its own: DuckLake leaves the files of other symbols alone for ``IN``
+    and ``=``, not for a list.
+    """
+    values = {f"symbol_{number}": name for number, name in enumerate(symbols.unique().sort())}
+    only = f"source = $source AND symbol IN ({', '.join(f'${name}' for name in values)})"
     if as_of is None:
-        tables = [
-            f"SELECT symbol, timestamp, close FROM {name} WHERE {only}" for name in dataset.tables
-        ]
-        return " UNION ALL ".join(tables)
-    only += " AND recorded_at <= $as_of"
-    tables = [
-        f"SELECT symbol, timestamp, close FROM {name} WHERE {only}" for name in dataset.tables
-    ]
-    tables.append(
-        f"""SELECT symbol, timestamp, close FROM bar_revisions
-            WHERE dataset = '{dataset.name}' AND {only} AND superseded_at > $as_of"""
-    )
-    return " UNION ALL ".join(tables)
-
-
-def _values(source: str, as_of: datetime | None) -> dict[str, Any]:
-    return {"source": source} | ({} if as_of is None else {"as_of": as_of})
+        return only, values | {"source": source}
+    return f"{only} AND recorded_at <= $as_of", values | {"source": source, "as_of": as_of}

@@ -22,8 +22,9 @@ from lake.errors import LakeMissingError, TransientError
 from lake.home import Home
 
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
-#: Where DuckLake keeps its own tables, once the lake is attached.
-_METADATA = "__ducklake_metadata_lake"
+#: The catalog's file, read by itself; and where DuckLake keeps the same tables once it is attached.
+METADATA = "catalog_tables"
+_DUCKLAKE = "__ducklake_metadata_lake"
 _CALENDAR_AHEAD = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,6 +74,7 @@ class Catalog:
         self._home, self._now = home, now
         self._root: duckdb.DuckDBPyConnection | None = None
         self._owner = 0
+        self._attached = False
         self._lock = threading.Lock()
 
     @property
@@ -85,6 +87,19 @@ class Catalog:
         """A connection of its own for a block, in the lake, with UTC as its time zone."""
         with self._cursor() as cursor, _explained():
             yield cursor
+
+    @contextmanager
+    def planning(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that sees DuckLake's own tables alone, in the database ``METADATA``.
+
+        It costs a fraction of :meth:`reading`: DuckLake itself is neither loaded nor asked.
+        """
+        cursor = self._connection().cursor()
+        try:
+            with _explained():
+                yield cursor
+        finally:
+            cursor.close()
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -117,9 +132,8 @@ class Catalog:
         with gate.hold(self._home.gate):
             if not self.exists:
                 self._make_catalog()
-            with self._cursor() as cursor:
-                if layout.layout_of(cursor, _METADATA) < layout.LAYOUT:
-                    layout.upgrade(cursor, _METADATA)
+        self._connection()  # which brings an older lake up to date
+        with gate.hold(self._home.gate):
             self._extend_calendar()
 
     def close(self) -> None:
@@ -131,7 +145,7 @@ class Catalog:
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection().cursor()
+        cursor = self._in_lake().cursor()
         try:
             cursor.execute("USE lake")
             cursor.execute("SET TimeZone = 'UTC'")
@@ -144,8 +158,31 @@ class Catalog:
             if self._root is None or self._owner != os.getpid():
                 if not self.exists:
                     raise LakeMissingError(self._home.root)
-                self._root, self._owner = attach(self._home), os.getpid()
+                with _explained():
+                    self._root, self._owner = _planner(self._home), os.getpid()
+                self._attached = False
+                if layout.layout_of(self._root, METADATA) < layout.LAYOUT:
+                    self._upgrade(self._root)
             return self._root
+
+    def _in_lake(self) -> duckdb.DuckDBPyConnection:
+        """The connection with the lake itself attached, which most reads of bars do without."""
+        root = self._connection()
+        with self._lock:
+            if not self._attached:
+                _attach(root, self._home)
+                self._attached = True
+        return root
+
+    def _upgrade(self, root: duckdb.DuckDBPyConnection) -> None:
+        with gate.hold(self._home.gate):
+            _attach(root, self._home)
+            self._attached = True
+            if layout.layout_of(root, METADATA) < layout.LAYOUT:  # nobody was faster
+                cursor = root.cursor()
+                cursor.execute("USE lake")
+                layout.upgrade(cursor, _DUCKLAKE)
+                cursor.close()
 
     def _make_catalog(self) -> None:
         """Build beside its final name: a catalog that is there is whole, whenever we are killed."""
@@ -156,9 +193,10 @@ class Catalog:
         wal.execute("PRAGMA journal_mode=WAL")
         wal.close()
         connection = _engine()
+        _load(connection, "ducklake")
         connection.execute(_attach_sql(draft, self._home.parquet))
         connection.execute("USE lake")
-        layout.make(connection, _METADATA)
+        layout.make(connection, _DUCKLAKE)
         connection.close()
         checkpoint = sqlite3.connect(draft)
         checkpoint.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -202,15 +240,6 @@ class Catalog:
         return (newest[0] if newest else None) or 0
 
 
-def attach(home: Home) -> duckdb.DuckDBPyConnection:
-    """A new in-memory DuckDB with the lake attached as ``lake`` and used, in UTC."""
-    with _explained():
-        connection = _engine()
-        connection.execute(_attach_sql(home.catalog, home.parquet))
-        connection.execute("USE lake")
-        return connection
-
-
 def init_sql(home: Path, *, read_only: bool = True) -> str:
     """What ``duckdb -init FILE`` needs to open the lake beside running agents."""
     place = Home(home.resolve())
@@ -241,10 +270,26 @@ def extension_file(name: str) -> Path:
 
 def _engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    for name in _EXTENSIONS:
-        connection.execute(f"LOAD '{_quoted(extension_file(name))}'")
+    _load(connection, "sqlite_scanner")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def _load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
+    connection.execute(f"LOAD '{_quoted(extension_file(extension))}'")
+
+
+def _planner(home: Home) -> duckdb.DuckDBPyConnection:
+    connection = _engine()
+    catalog = _quoted(home.catalog.resolve())
+    connection.execute(f"ATTACH '{catalog}' AS {METADATA} (TYPE sqlite, READ_ONLY)")
+    return connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    with _explained():
+        _load(connection, "ducklake")
+        connection.execute(_attach_sql(home.catalog, home.parquet))
 
 
 def _attach_sql(catalog: Path, parquet: Path) -> str:

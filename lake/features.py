@@ -18,7 +18,8 @@ import polars as pl
 from lake import sessions
 from lake.catalog import Transaction
 from lake.errors import InvalidError, MissingError, RangeError
-from lake.reading import ColumnsError, source_of
+from lake.reading import ColumnsError
+from lake.scan_sql import source_of
 from lake.schema import check_symbol
 from lake.sessions import Moment
 

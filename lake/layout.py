@@ -23,9 +23,9 @@ _LEDGER_ROWS = 500
 #: Read one symbol's files without looking at those of all others. DuckLake has no indexes of its own.
 _INDEXES: dict[str, str] = {
     "barlake_partition_value": "ducklake_file_partition_value (table_id, partition_value)",
-    "barlake_column_stats": "ducklake_file_column_stats (data_file_id)",
+    "barlake_column_stats": "ducklake_file_column_stats (data_file_id, column_id)",
     "barlake_delete_file": "ducklake_delete_file (data_file_id)",
-    "barlake_data_file": "ducklake_data_file (table_id, end_snapshot)",
+    "barlake_data_file": "ducklake_data_file (table_id, partition_id, end_snapshot)",
 }
 
 

@@ -1,23 +1,17 @@
-"""Reading bars: one source per symbol, a range, a timeframe, adjusted or raw."""
+"""Reading bars: one source per symbol, a range, a timeframe, adjusted or raw, now or as once known."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-import duckdb
-import polars as pl
-
 from lake import actions, sessions
-from lake.errors import BarsMissingError, InvalidError, RangeError
+from lake.datasets import Dataset, check_dataset
+from lake.errors import InvalidError, RangeError
 from lake.schema import check_symbol
 from lake.sessions import Moment
-from lake.timeframes import READ_COLUMNS, check_timeframe, minute_bars, resampled
+from lake.timeframes import READ_COLUMNS, WEEK, check_timeframe, minutes_of
 
-# Enough sessions for any timeframe: the newest N bars of a thin symbol may lie far back, so the
-# search widens until it has them or the history ends.
-_MINUTES_TO_SESSION = 390
-_WIDEN = 8
-_NOWHERE = datetime(2000, 1, 3, tzinfo=UTC)
+Span = tuple[datetime | None, datetime | None]
 
 
 class ColumnsError(InvalidError):
@@ -35,18 +29,54 @@ class ColumnsError(InvalidError):
 class Question:
     """A checked request for bars.
 
-    Raises:
-        SymbolError, RangeError, TimeframeError, AdjustmentError, ColumnsError: What is wrong.
+    Attributes:
+        start: Inside (UTC); None for the beginning.
+        end: Outside; None for the newest.
+        as_of: What the lake knew up to and with this moment; None for all it knows.
+        snapshot: Of DuckLake; None for the newest.
+        limit: The newest this many bars of each symbol; None for all.
     """
 
     symbols: tuple[str, ...]
     start: datetime | None
     end: datetime | None
+    dataset: Dataset
     timeframe: str
     adjust: str
     columns: tuple[str, ...]
     regular_only: bool
     limit: int | None
+    as_of: datetime | None
+    snapshot: int | None
+    source: str | None
+
+    @property
+    def span(self) -> Span:
+        """From ``start`` to before ``end``."""
+        return self.start, self.end
+
+    @property
+    def rolls_up(self) -> bool:
+        """Whether bars of the dataset are joined into longer ones."""
+        return self.timeframe != self.dataset.timeframe
+
+    def whole_days(self, span: Span) -> Span:
+        """The days that hold all bars of the dataset that those asked for are made of.
+
+        A longer bar at the edge of a range is made of all its minutes, or it would not be that bar.
+        """
+        if not self.rolls_up:
+            return span
+        low, high = span
+        first = sessions.today(low) if low else None
+        last = sessions.today(high) if high else None
+        if self.timeframe == WEEK:
+            first = first - timedelta(days=first.weekday()) if first else None
+            last = last + timedelta(days=6 - last.weekday()) if last else None
+        return (
+            sessions.midnight(first) if first else None,
+            sessions.midnight(last + timedelta(days=1)) if last else None,
+        )
 
 
 def ask(
@@ -54,13 +84,22 @@ def ask(
     start: Moment,
     end: Moment,
     *,
-    timeframe: str,
+    dataset: str,
+    timeframe: str | None,
     adjust: str,
     columns: Sequence[str] | None,
     regular_only: bool,
     limit: int | None,
+    as_of: Moment = None,
+    snapshot: int | None = None,
+    source: str | None = None,
 ) -> Question:
-    """Check what a user asks for, before anything is read."""
+    """Check what a user asks for, before anything is read.
+
+    Raises:
+        SymbolError, RangeError, DatasetError, TimeframeError, AdjustmentError, ColumnsError: What
+            is wrong.
+    """
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
     wanted = tuple(columns) if columns is not None else READ_COLUMNS
     if unknown := [name for name in wanted if name not in READ_COLUMNS]:
@@ -69,143 +108,79 @@ def ask(
         raise RangeError(f"limit must be at least 1, was {limit}.")
     if not names:
         raise RangeError("Name at least one symbol.")
+    chosen = check_dataset(dataset)
     low, high = sessions.window(start, end)
     return Question(
-        symbols=tuple(dict.fromkeys(check_symbol(name) for name in names)),
+        symbols=tuple(sorted({check_symbol(name) for name in names})),
         start=low,
         end=high,
-        timeframe=check_timeframe(timeframe),
+        dataset=chosen,
+        timeframe=_timeframe(timeframe, chosen),
         adjust=actions.check_adjustment(adjust),
         columns=wanted,
         regular_only=regular_only,
         limit=limit,
+        as_of=known_until(as_of),
+        snapshot=snapshot,
+        source=source,
     )
 
 
-def read(
-    connection: duckdb.DuckDBPyConnection, question: Question, source: str | None
-) -> pl.DataFrame:
-    """The bars a question asks for, sorted by symbol and timestamp.
+def known_until(as_of: Moment) -> datetime | None:
+    """The last moment of what a user means by ``as_of``: a date is the whole New York day.
 
     Raises:
-        BarsMissingError: One of the symbols has no bars at all, from that source.
+        RangeError: Neither a date nor a time with its zone.
     """
-    chosen = {name: source_of(connection, name, source) for name in question.symbols}
-    frames = [
-        _read_one(connection, question, name, origin) for name, origin in sorted(chosen.items())
-    ]
-    return pl.concat(frames).select(question.columns)
+    if as_of is None:
+        return None
+    _, outside = sessions.window(None, as_of)
+    return outside - timedelta(microseconds=1) if outside else None
 
 
-def source_of(connection: duckdb.DuckDBPyConnection, symbol: str, source: str | None) -> str:
-    """The source whose bars are shown for a symbol.
+def _timeframe(timeframe: str | None, dataset: Dataset) -> str:
+    if timeframe is None:
+        return dataset.timeframe
+    checked = check_timeframe(timeframe)
+    if minutes_of(dataset.timeframe) is None and minutes_of(checked) is not None:
+        raise RangeError(f"{dataset.name} has no bars of {checked}: ask for 1d or 1week.")
+    return checked
 
-    Raises:
-        BarsMissingError: The lake has no bars of it, from that source where one is named.
+
+# The newest N bars of a thin symbol may lie far back, so the search widens until it has them or
+# the history ends.
+_MINUTES_TO_SESSION = 390
+_DAYS_OF = {"1d": 2, WEEK: 8}
+_WIDEN = 8
+_NOWHERE = datetime(2000, 1, 3, tzinfo=UTC)
+
+
+def windows(question: Question, first: datetime | None, last: datetime | None) -> Iterator[Span]:
+    """Ever wider ranges to look for the newest ``limit`` bars in; the last one holds all there are.
+
+    Args:
+        question: With a limit.
+        first: The first moment that bars can lie at; None where there are none.
+        last: The last one.
     """
-    if source is None:
-        row = connection.execute(
-            "SELECT source FROM shown_sources WHERE dataset = 'bars_1m' AND symbol = ?", [symbol]
-        ).fetchone()
-    else:
-        row = connection.execute(
-            "SELECT source FROM series WHERE dataset = 'bars_1m' AND symbol = ? AND source = ?",
-            [symbol, source],
-        ).fetchone()
-    if row is None:
-        raise BarsMissingError(symbol, source)
-    return str(row[0])
-
-
-def _read_one(
-    connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
-) -> pl.DataFrame:
-    if question.limit is None:
-        bars = _query(connection, question, symbol, source, (question.start, question.end))
-    else:
-        bars = _newest(connection, question, symbol, source)
-    if question.adjust == "split":
-        bars = actions.split_adjusted(bars, actions.splits(connection, source, [symbol]))
-    return bars
-
-
-def _newest(
-    connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
-) -> pl.DataFrame:
-    """The newest bars of a question, found from the end of its range backwards."""
+    if first is None or last is None:
+        nowhere = question.start or question.end or _NOWHERE
+        yield nowhere, question.end
+        return
     limit = question.limit or 0
-    days = 4 + limit // _MINUTES_TO_SESSION if question.timeframe != "1d" else 5 + 2 * limit
-    first, last = _extent(connection, question, symbol, source)
+    days = 4 + limit // _MINUTES_TO_SESSION
+    if question.timeframe in _DAYS_OF:
+        days = 5 + _DAYS_OF[question.timeframe] * limit
     reach = (last - first).days + 2
     while True:
         start = sessions.midnight(sessions.today(last) - timedelta(days=min(days, reach)))
-        start = max(start, question.start) if question.start else start
-        bars = _query(connection, question, symbol, source, (start, question.end))
-        if bars.height >= limit or days >= reach or start == question.start:
-            return bars.tail(limit)
+        whole = days >= reach or (question.start is not None and start <= question.start)
+        yield (question.start if whole else start), question.end
+        if whole:
+            return
         days *= _WIDEN
 
 
-def _extent(
-    connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
-) -> tuple[datetime, datetime]:
-    """The first and the last minute that the bars of a question can be made of."""
-    span = _whole_days((question.start, question.end), question.timeframe)
-    condition, values = _condition(symbol, source, span)
-    row = connection.execute(
-        f"SELECT min(timestamp), max(timestamp) FROM bars_1m b WHERE {condition}", values
-    ).fetchone()
-    if row is None or row[0] is None:  # there is none: any moment will do to find nothing
-        nowhere = question.start or question.end or _NOWHERE
-        return nowhere, nowhere
-    return row[0], row[1]
-
-
-def _query(
-    connection: duckdb.DuckDBPyConnection,
-    question: Question,
-    symbol: str,
-    source: str,
-    span: tuple[datetime | None, datetime | None],
-) -> pl.DataFrame:
-    condition, values = _condition(symbol, source, _whole_days(span, question.timeframe))
-    rolled = resampled(minute_bars("lake.main.bars_1m", only=condition), question.timeframe)
-    asked, bounds = _within("timestamp", span)
-    where = f"WHERE {asked} AND is_regular" if question.regular_only else f"WHERE {asked}"
-    columns = ", ".join(READ_COLUMNS)
-    return connection.execute(
-        f"SELECT {columns} FROM ({rolled}) {where} ORDER BY timestamp", [*values, *bounds]
-    ).pl()
-
-
-def _whole_days(
-    span: tuple[datetime | None, datetime | None], timeframe: str
-) -> tuple[datetime | None, datetime | None]:
-    """The days that hold all minutes of the bars asked for.
-
-    A longer bar at the edge of a range is made of all its minutes, or it would not be that bar.
-    """
-    low, high = span
-    if timeframe == "1min":
-        return span
-    return (
-        sessions.midnight(sessions.today(low)) if low else None,
-        sessions.midnight(sessions.today(high) + timedelta(days=1)) if high else None,
-    )
-
-
-def _condition(
-    symbol: str, source: str, span: tuple[datetime | None, datetime | None]
-) -> tuple[str, list[object]]:
-    within, bounds = _within("b.timestamp", span)
-    return f"b.symbol = ? AND b.source = ? AND {within}", [symbol, source, *bounds]
-
-
-def _within(column: str, span: tuple[datetime | None, datetime | None]) -> tuple[str, list[object]]:
-    bounds: list[object] = [bound for bound in span if bound is not None]
-    conditions = [
-        f"{column} {comparison} ?"
-        for bound, comparison in zip(span, (">=", "<"), strict=True)
-        if bound is not None
-    ]
-    return " AND ".join(["true", *conditions]), bounds
+def without_limit(question: Question, span: Span) -> Question:
+    """The same question for all bars of a range."""
+    return replace(question, start=span[0], end=span[1], limit=None)

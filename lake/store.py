@@ -10,12 +10,15 @@ from typing import Self
 import duckdb
 import polars as pl
 
-from lake import actions, coverage, reading, sessions
+from lake import actions, coverage, pins, reading, room, sessions
 from lake.bars import Commit, Fetched, commit_bars
 from lake.catalog import Catalog, Transaction
 from lake.coverage import Interval
 from lake.errors import InvalidError
 from lake.home import Home
+from lake.planning import Planner
+from lake.reader import Reader
+from lake.scan_sql import source_of
 from lake.schema import check_symbol
 from lake.sessions import Moment
 
@@ -48,10 +51,11 @@ class Lake:
     or call :meth:`close`.
     """
 
-    def __init__(self, home: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, home: Path, now: Callable[[], datetime], floor: float = room.FLOOR) -> None:
         self.place = Home(home.expanduser().resolve())
-        self._now = now
+        self._now, self._floor = now, floor
         self._catalog = Catalog(self.place, now)
+        self._reader = Reader(self._catalog, Planner(self._catalog, self.place))
 
     @property
     def home(self) -> Path:
@@ -71,8 +75,11 @@ class Lake:
         start: Moment = None,
         end: Moment = None,
         *,
-        timeframe: str = "1min",
+        dataset: str = "bars_1m",
+        timeframe: str | None = None,
         adjust: str = "raw",
+        as_of: Moment = None,
+        snapshot: int | None = None,
         source: str | None = None,
         columns: Sequence[str] | None = None,
         regular_only: bool = False,
@@ -84,8 +91,13 @@ class Lake:
             symbols: Tickers, in any case.
             start: A New York session date, or a time with its zone; None for the beginning.
             end: As ``start``, both included; None for the newest.
-            timeframe: 1min to 4h or 1d, anchored at the session's open (``lake.TIMEFRAMES``).
+            dataset: ``bars_1m``, or ``bars_daily`` for the provider's own daily bars.
+            timeframe: 1min to 4h, 1d or 1week, anchored at the session's open
+                (``lake.TIMEFRAMES``); None for the dataset's own.
             adjust: ``raw``, or ``split`` for prices and volume in today's shares.
+            as_of: Bars as the lake knew them then: a New York date (its end) or a time with its
+                zone; None for what it knows now.
+            snapshot: Bars as that snapshot of DuckLake holds them; None for the newest.
             source: Provider and feed; None for the one ``bars`` shows.
             columns: Some of ``lake.READ_COLUMNS``; None for all.
             regular_only: Leave out bars before the open and after the close.
@@ -104,14 +116,17 @@ class Lake:
             symbols,
             start,
             end,
+            dataset=dataset,
             timeframe=timeframe,
             adjust=adjust,
             columns=columns,
             regular_only=regular_only,
             limit=limit,
+            as_of=as_of,
+            snapshot=snapshot,
+            source=source,
         )
-        with self.reading() as connection:
-            return reading.read(connection, question, source)
+        return self._reader.read(question)
 
     def features(
         self,
@@ -153,7 +168,7 @@ class Lake:
             BarsMissingError: The lake has no such bars.
         """
         with self.reading() as connection:
-            return reading.source_of(connection, check_symbol(symbol), source)
+            return source_of(connection, check_symbol(symbol), source)
 
     def covered(self, symbol: str, source: str) -> list[Interval]:
         """What was fetched completely from a source: merged intervals (UTC, end outside)."""
@@ -252,12 +267,33 @@ class Lake:
     # Writing ---------------------------------------------------------------------------------
 
     def commit_bars(self, fetched: Fetched) -> Commit:
-        """Store what a source answered; see :func:`lake.bars.commit_bars`."""
+        """Store what a source answered; see :func:`lake.bars.commit_bars`.
+
+        Raises:
+            DiskLowError: The disk has no more free than must stay free. Nothing was written.
+        """
+        self.check_room()
         return commit_bars(self._catalog, fetched)
 
     def commit_actions(self, answered: actions.Answered) -> int:
         """Store corporate actions; see :func:`lake.actions.commit_actions`."""
         return actions.commit_actions(self._catalog, answered)
+
+    def check_room(self) -> None:
+        """Return if the disk has room for more bars; see :func:`lake.room.check_room`."""
+        room.check_room(self.home, self._floor)
+
+    def pin(self, name: str, snapshot: int | None = None) -> int:
+        """Keep a snapshot (the newest without a number) readable; see :func:`lake.pins.pin`."""
+        return pins.pin(self, name, snapshot)
+
+    def unpin(self, name: str) -> int:
+        """Let a pinned snapshot expire again; see :func:`lake.pins.unpin`."""
+        return pins.unpin(self, name)
+
+    def pins(self) -> pl.DataFrame:
+        """All pins: ``name``, ``snapshot``, ``created_at``."""
+        return pins.pins(self)
 
     def prefer_source(self, source: str) -> None:
         """Let ``bars`` show this source for every symbol it has; kept in the lake, for SQL users too.
@@ -333,6 +369,7 @@ def open_lake(
     *,
     create: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    floor: float = room.FLOOR,
 ) -> Lake:
     """Open the lake of a home.
 
@@ -340,6 +377,7 @@ def open_lake(
         home: The folder; None for the setting ``BARLAKE_HOME`` (default ``./data``).
         create: Make the lake and its tables if they are not there.
         now: The clock for ``recorded_at`` and for what is a gap yet.
+        floor: Bytes of the disk that stay free, below 1 a share of it; bars are refused beneath.
 
     Raises:
         LakeMissingError: There is no lake, and none was to be made.
@@ -348,7 +386,7 @@ def open_lake(
         from lake.settings import load_settings
 
         home = load_settings().home
-    lake = Lake(Path(home), now)
+    lake = Lake(Path(home), now, floor)
     if create:
         return lake.create()
     if not lake.catalog.exists:

@@ -4,12 +4,14 @@ A session has three parts: before the open, regular hours, and after the close. 
 mixes two of them. Regular and pre-market bars count from the open (the first pre-market bar may
 be cut at 04:00), after-hours bars from the close, so the last regular bar of a session may be
 short: 15:30 to 16:00 at one hour. A daily bar rolls up the regular hours alone and opens with
-them; it is no provider's daily bar.
+them; it is no provider's daily bar. A weekly bar rolls up those of Monday to Friday and opens with
+the week's first session.
 """
 
 from lake.errors import TimeframeError
 
 _DAY = "1d"
+WEEK = "1week"
 _MINUTES: dict[str, int] = {
     "1min": 1,
     "2min": 2,
@@ -22,7 +24,7 @@ _MINUTES: dict[str, int] = {
     "2h": 120,
     "4h": 240,
 }
-TIMEFRAMES: tuple[str, ...] = (*_MINUTES, _DAY)
+TIMEFRAMES: tuple[str, ...] = (*_MINUTES, _DAY, WEEK)
 
 #: Columns of bars as readers see them, in order.
 READ_COLUMNS: tuple[str, ...] = (
@@ -55,6 +57,15 @@ def check_timeframe(timeframe: str) -> str:
     return timeframe
 
 
+def minutes_of(timeframe: str) -> int | None:
+    """How many minutes a bar has; None where sessions count and not minutes.
+
+    >>> minutes_of("4h"), minutes_of("1d")
+    (240, None)
+    """
+    return _MINUTES.get(timeframe)
+
+
 def minute_bars(table: str, *, only: str = "true") -> str:
     """SQL of 1-minute bars with their session, from a table with the columns of ``bars_1m``.
 
@@ -80,6 +91,16 @@ def resampled(minutes: str, timeframe: str) -> str:
         return f"FROM ({minutes})"
     if timeframe == _DAY:
         return _roll(f"({minutes})", bucket='s."open"', only="b.is_regular")
+    if timeframe == WEEK:
+        weeks = """(SELECT date_trunc('week', session_date) AS week, min(session_date) AS session_date,
+                    min("open") AS "open" FROM lake.main.sessions GROUP BY week)"""
+        return _roll(
+            f"({minutes})",
+            bucket='s."open"',
+            only="b.is_regular",
+            sessions=f"{weeks} s ON s.week = date_trunc('week', b.session_date)",
+            day="s.session_date",
+        )
     width = f"INTERVAL {_MINUTES[timeframe]} MINUTE"
     bucket = f"""CASE
         WHEN s.session_date IS NULL THEN time_bucket({width}, b.timestamp)
@@ -89,14 +110,21 @@ def resampled(minutes: str, timeframe: str) -> str:
     return _roll(f"({minutes})", bucket=bucket, only="true")
 
 
-def _roll(minutes: str, *, bucket: str, only: str) -> str:
+def _roll(
+    minutes: str,
+    *,
+    bucket: str,
+    only: str,
+    sessions: str = "lake.main.sessions s USING (session_date)",
+    day: str = "b.session_date",
+) -> str:
     return f"""
         SELECT b.symbol, {bucket} AS timestamp,
                arg_min(b.open, b.timestamp) AS open, max(b.high) AS high,
                min(b.low) AS low, arg_max(b.close, b.timestamp) AS close,
                sum(b.volume) AS volume, sum(b.trade_count)::BIGINT AS trade_count,
                sum(b.vwap * b.volume) / nullif(sum(b.volume) FILTER (b.vwap IS NOT NULL), 0) AS vwap,
-               bit_or(b.flags) AS flags, b.source, b.session_date, b.is_regular
-        FROM {minutes} b LEFT JOIN lake.main.sessions s USING (session_date)
+               bit_or(b.flags) AS flags, b.source, {day} AS session_date, b.is_regular
+        FROM {minutes} b LEFT JOIN {sessions}
         WHERE {only}
         GROUP BY ALL"""

@@ -65,14 +65,14 @@ def test_a_moved_lake_opens(store, tmp_path):
         assert moved.bars("SPY").height == 2
 
 
-def test_bars_lie_by_symbol_and_year_in_few_files(store):
+def test_bars_lie_by_source_symbol_and_year_in_few_files(store):
     store.commit_bars(fetched(bar(OPEN), bar(OPEN.replace(year=2023)), bar(OPEN, symbol="QQQ")))
 
     files = sorted(
         path.parent.relative_to(store.home).as_posix()
         for path in store.place.parquet.glob("main/bars_1m/**/*.parquet")
     )
-    root = "parquet/main/bars_1m/symbol="
+    root = "parquet/main/bars_1m/source=sandbox%3Aiex/symbol="
     assert files == [f"{root}QQQ/year=2024", f"{root}SPY/year=2023", f"{root}SPY/year=2024"]
 
 

@@ -21,6 +21,7 @@ from agents.heartbeat import Pulse
 from lake.errors import InvalidError, LakeError, LakeMissingError
 from lake.journal import Job, Journal
 from lake.logs import close_logs, configure_logs, logger
+from lake.room import parse_room
 from lake.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Workshop:
         if self._lake is None:
             import lake
 
-            self._lake = lake.open(self.settings.home, create=create)
+            floor = parse_room(self.settings.disk_floor)
+            self._lake = lake.open(self.settings.home, create=create, floor=floor)
         return self._lake
 
     @cached_property
@@ -146,8 +148,8 @@ def _upkeep(shop: Workshop, job: Job) -> dict[str, Any]:
     try:
         lake = shop.lake()
     except LakeMissingError:
-        return {"steps": 0}
-    return upkeep.run(lake, shop.journal, job)
+        return {"transactions": 0, "steps": []}
+    return upkeep.run(lake, shop.journal, job, upkeep.plan(shop.settings, datetime.now(UTC)))
 
 
 _WORK: dict[str, Callable[[Workshop, Job], dict[str, Any]]] = {

@@ -37,8 +37,10 @@ def opened_lake(*, create: bool = False) -> Iterator["Lake"]:
         LakeMissingError: There is none yet and ``create`` is false.
     """
     import lake
+    from lake.room import parse_room
 
-    with lake.open(settings().home, create=create) as opened:
+    floor = parse_room(settings().disk_floor)
+    with lake.open(settings().home, create=create, floor=floor) as opened:
         yield opened
 
 

@@ -1,0 +1,487 @@
+"""What upkeep promises: other files, the same bars; a gate held in short steps; nothing lost by a kill."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import lake
+from lake import Covered, Fetched
+from lake.errors import BarsMissingError
+from lake.room import DiskLowError, check_room, parse_room
+from lake.sessions import midnight
+from lake.upkeep import STEPS, Plan, Rule, RuleError, StepError, delete_symbol, parse_rules, run
+from tests.market import OPEN, SOURCE, bar, bars, fetched, session_covered
+
+DAY = date(2024, 11, 4)
+LATER = datetime.now(UTC) + timedelta(days=400)
+#: Everything at once: all snapshots but the newest and the pinned ones, all replaced files.
+ALL = Plan(LATER, keep=timedelta(0), replaced_kept=timedelta(0))
+CURRENT = "(FROM bars_1m UNION ALL FROM bars_live)"
+
+
+def content(store):
+    """All that readers can learn: current bars, revisions, coverage and what changed."""
+    with store.reading() as connection:
+        return [
+            connection.execute(f"SELECT * FROM {table} ORDER BY ALL").pl()
+            for table in (CURRENT, "bars_daily", "bar_revisions", "coverage", "changes", "series")
+        ]
+
+
+def as_of(store, moment):
+    query = f"""SELECT source, symbol, timestamp, close FROM {CURRENT} WHERE recorded_at <= $1
+                UNION ALL SELECT source, symbol, timestamp, close FROM bar_revisions
+                WHERE recorded_at <= $1 AND superseded_at > $1 ORDER BY ALL"""
+    with store.reading() as connection:
+        return connection.execute(query, [moment]).pl()
+
+
+def at(store, snapshot):
+    with store.reading() as connection:
+        return [
+            connection.execute(f"FROM {table} AT (VERSION => {snapshot}) ORDER BY ALL").pl()
+            for table in ("bars_1m", "bars_live", "bar_revisions")
+        ]
+
+
+def same(before, after):
+    for left, right in zip(before, after, strict=True):
+        assert_frame_equal(left, right)
+
+
+def live(store, *minutes, symbol="SPY", source=SOURCE):
+    """Bars as a live batch leaves them: plain rows in bars_live."""
+    with store.writing() as transaction:
+        for minute in minutes:
+            transaction.connection.execute(
+                "INSERT INTO bars_live VALUES (?, ?, ?, 1, 2, 1, 2, 10, 1, 1.5, 0, ?)",
+                [source, symbol, OPEN + timedelta(minutes=minute), transaction.recorded_at],
+            )
+
+
+def forget_live(store, minute):
+    with store.writing() as transaction:
+        transaction.connection.execute(
+            "DELETE FROM bars_live WHERE timestamp = ?", [OPEN + timedelta(minutes=minute)]
+        )
+
+
+def files(store, table="bars_1m"):
+    return store.sql("SELECT count(*) FROM ducklake_list_files('lake', ?)", [table]).item()
+
+
+def deletes(store, table="bars_1m"):
+    return store.sql(
+        "SELECT count(*) FROM ducklake_list_files('lake', ?) WHERE delete_file IS NOT NULL", [table]
+    ).item()
+
+
+def on_disk(store):
+    return len(list(store.place.parquet.rglob("*.parquet")))
+
+
+def worked(store):
+    """A lake with everything upkeep has something to do about."""
+    for minute in range(4):
+        store.commit_bars(fetched(bar(minute), bar(minute, symbol="QQQ")))
+    store.commit_bars(fetched(bar(1, 101.0), bar(2, 102.0)))
+    for minute in range(400, 404):
+        live(store, minute)
+        live(store, minute, symbol="QQQ")
+    forget_live(store, 401)
+    return store
+
+
+moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("bars"), bars(most=8)),
+        st.tuples(st.just("correct"), bars(most=8)),
+        st.tuples(st.just("live"), st.integers(500, 4000)),
+        st.tuples(st.just("pin"), st.none()),
+        st.tuples(st.sampled_from(STEPS), st.none()),
+    ),
+    min_size=3,
+    max_size=12,
+)
+EVERYTHING = Covered("SPY", datetime(2024, 10, 1, tzinfo=UTC), datetime(2024, 12, 1, tzinfo=UTC))
+
+
+@given(drawn=moves)
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_step_changes_what_a_reader_can_learn(empty_home, tmp_path, drawn):
+    home = tmp_path / str(time.monotonic_ns())
+    shutil.copytree(empty_home, home)
+    pinned, moments, seen = {}, [], set()
+    with lake.open(home) as store:
+        for kind, value in [*drawn, *((step, None) for step in STEPS)]:
+            if kind == "bars":
+                store.commit_bars(Fetched(SOURCE, value))
+                moments.append(datetime.now(UTC))
+            elif kind == "correct":
+                store.commit_bars(Fetched(SOURCE, value, (EVERYTHING,)))
+                moments.append(datetime.now(UTC))
+            elif kind == "live" and value not in seen:
+                seen.add(value)
+                live(store, value, symbol="QQQ")
+                moments.append(datetime.now(UTC))
+            elif kind == "pin":
+                snapshot = store.pin(f"pin {len(pinned)}")
+                pinned[snapshot] = at(store, snapshot)
+            elif kind in STEPS:
+                before = content(store), [as_of(store, moment) for moment in moments]
+                run(store, Plan(ALL.now, ALL.keep, replaced_kept=timedelta(0), only=(kind,)))
+                same(before[0], content(store))
+                same(before[1], [as_of(store, moment) for moment in moments])
+            for snapshot, held in pinned.items():
+                same(held, at(store, snapshot))
+    shutil.rmtree(home)
+
+
+def test_a_round_leaves_one_file_a_partition_and_one_snapshot(store):
+    worked(store)
+    before = content(store)
+
+    report = run(store, ALL)
+
+    same(before, content(store))
+    assert (files(store), deletes(store)) == (2, 0)
+    assert files(store, "bars_live") == 0
+    assert store.sql("SELECT count(*) FROM ducklake_snapshots('lake')").item() == 1
+    assert report.did["live_bars_moved"] == 6
+    assert 0 < report.longest_gate_seconds <= report.gate_seconds
+
+
+def test_a_second_round_does_nothing(store):
+    run(worked(store), ALL)
+    snapshot, held = store.snapshot(), on_disk(store)
+
+    report = run(store, ALL)
+
+    assert (store.snapshot(), on_disk(store)) == (snapshot, held)
+    counted = {name: count for name, count in report.did.items() if not name.startswith("files_")}
+    assert set(counted.values()) == {0}
+    assert report.did["files_rewritten"] == report.did["files_merged"] == 0
+
+
+def test_a_dry_run_counts_and_changes_nothing(store):
+    worked(store)
+    before, snapshot, held = content(store), store.snapshot(), on_disk(store)
+
+    would = run(store, ALL, dry_run=True)
+
+    same(before, content(store))
+    assert (store.snapshot(), on_disk(store), would.transactions) == (snapshot, held, 0)
+    assert would.did["live_bars_moved"] == 6
+    assert (
+        would.did["snapshots_expired"]
+        == store.sql("SELECT count(*) - 1 FROM ducklake_snapshots('lake')").item()
+    )
+
+
+def test_live_bars_of_todays_session_stay(store):
+    live(store, 0, 1)
+    live(store, 24 * 60)
+
+    run(store, Plan(OPEN + timedelta(days=1, hours=2), only=("live",)))
+
+    left = store.sql("SELECT timestamp FROM bars_live")["timestamp"].to_list()
+    assert left == [OPEN + timedelta(days=1)]
+    assert store.sql("SELECT count(*) FROM bars_1m").item() == 2
+
+
+def test_a_pinned_snapshot_reads_the_same_after_a_round(store):
+    worked(store)
+    snapshot = store.pin("model 1")
+    held = at(store, snapshot)
+    store.commit_bars(fetched(bar(0, 99.0), covered=(session_covered(DAY),)))
+
+    run(store, ALL)
+
+    same(held, at(store, snapshot))
+
+
+def test_young_snapshots_and_the_newest_stay(store):
+    worked(store)
+    count = "SELECT count(*) FROM ducklake_snapshots('lake')"
+    before = store.sql(count).item()
+
+    run(store, Plan(datetime.now(UTC), only=("expire",)))
+    assert store.sql(count).item() == before
+    run(store, Plan(LATER, only=("expire",)))
+    assert store.sql("SELECT snapshot_id FROM ducklake_snapshots('lake')")[
+        "snapshot_id"
+    ].to_list() == [store.snapshot()]
+
+
+def test_replaced_files_stay_an_hour_for_slow_readers(store):
+    worked(store)
+    run(store, Plan(LATER, keep=timedelta(0), only=("rewrite", "merge", "expire")))
+    held = on_disk(store)
+
+    assert run(store, Plan(datetime.now(UTC), only=("cleanup",))).did["replaced_files_deleted"] == 0
+    assert on_disk(store) == held
+    soon = datetime.now(UTC) + timedelta(hours=1, minutes=1)
+    assert run(store, Plan(soon, only=("cleanup",))).did["replaced_files_deleted"] > 0
+    assert on_disk(store) < held
+
+
+def test_orphans_go_after_a_day_and_known_files_never(store):
+    worked(store)
+    before, held = content(store), on_disk(store)
+    orphan = store.place.parquet / "main" / "bars_1m" / "lost.parquet"
+    orphan.write_bytes(b"half a file")
+    now = datetime.now(UTC)
+
+    assert run(store, Plan(now, only=("orphans",))).did["orphans_deleted"] == 0
+    tomorrow = Plan(now + timedelta(days=1, minutes=1), only=("orphans",))
+    assert run(store, tomorrow, dry_run=True).did["orphans_deleted"] == 1
+    assert orphan.exists()
+    assert run(store, tomorrow).did["orphans_deleted"] == 1
+    assert not orphan.exists()
+    assert on_disk(store) == held
+    same(before, content(store))
+
+
+def test_an_unknown_step_is_refused():
+    with pytest.raises(StepError, match="Use some of retire, live"):
+        Plan(LATER, only=("polish",))
+
+
+def _round(home, begin):
+    with lake.open(home) as store:
+        begin.set()
+        run(store, ALL)
+
+
+def test_a_killed_round_is_made_good_by_the_next(empty_home, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    home = tmp_path / "home"
+    shutil.copytree(empty_home, home)
+    with lake.open(home) as store:
+        for n in range(8):
+            for minute in range(2):
+                store.commit_bars(fetched(bar(4 * n + minute), bar(4 * n + minute, symbol="QQQ")))
+            store.commit_bars(fetched(bar(4 * n, 101.0)))
+            live(store, 400 + n)
+            before, moment = content(store), datetime.now(UTC)
+            begin = context.Event()
+            process = context.Process(target=_round, args=(home, begin))
+            process.start()
+            assert begin.wait(30)
+            time.sleep(0.04 * n)
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            same(before, content(store))
+        run(store, ALL)
+        same(before, content(store))
+        assert as_of(store, moment).height == 8 * 5
+        assert (files(store), deletes(store), files(store, "bars_live")) == (2, 0, 0)
+
+
+def _write(home, number, count):
+    with lake.open(home) as store:
+        for minute in range(count):
+            store.commit_bars(fetched(bar(minute, symbol=f"W{number}"), bar(minute)))
+            store.commit_bars(fetched(bar(minute, 101.0, symbol=f"W{number}")))
+
+
+def test_rounds_beside_writers_lose_nothing_and_readers_see_no_error(store):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(store.home, n, 15)) for n in range(2)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        run(store, Plan(LATER, keep=timedelta(0)))
+        store.sql("SELECT count(*), sum(close) FROM bars_1m")
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    run(store, ALL)
+
+    held = store.sql(
+        "SELECT symbol, count(*) AS bars, count(DISTINCT timestamp) AS minutes FROM bars_1m GROUP BY symbol ORDER BY symbol"
+    )
+    assert held.rows() == [("SPY", 15, 15), ("W0", 15, 15), ("W1", 15, 15)]
+    assert store.sql("SELECT count(*) FROM bar_revisions").item() == 2 * 15
+
+
+# Retention -----------------------------------------------------------------------------------
+
+
+def test_bars_older_than_their_rule_go_with_coverage_and_revisions_in_whole_sessions(store):
+    next_day = DAY + timedelta(days=1)
+    both = (
+        Covered("SPY", midnight(DAY), midnight(next_day + timedelta(days=1))),
+        session_covered(DAY, "QQQ"),
+    )
+    tomorrow = OPEN + timedelta(days=1)
+    store.commit_bars(fetched(bar(0), bar(1), bar(tomorrow), bar(0, symbol="QQQ"), covered=both))
+    store.commit_bars(fetched(bar(0, 101.0), bar(tomorrow, 101.0)))
+    live(store, 2)
+    plan = Plan(
+        datetime(2026, 11, 5, 18, tzinfo=UTC),
+        rules=(Rule("bars_1m", 2, ("SPY",)),),
+        only=("retire",),
+    )
+
+    would = run(store, plan, dry_run=True).did
+    assert run(store, plan).did == would == {"bars_retired": 3, "series_retired": 1}
+
+    current = store.sql(f"SELECT symbol, timestamp FROM {CURRENT} ORDER BY symbol, timestamp")
+    assert current.rows() == [("QQQ", OPEN), ("SPY", tomorrow)]
+    assert store.covered("SPY", SOURCE) == [
+        (midnight(next_day), midnight(next_day + timedelta(days=1)))
+    ]
+    assert store.sql("SELECT timestamp FROM bar_revisions")["timestamp"].to_list() == [tomorrow]
+    told = store.sql("SELECT symbol, session FROM changes WHERE kind = 'retired'")
+    assert told.rows() == [("SPY", DAY)]
+    assert run(store, plan).did == {"bars_retired": 0, "series_retired": 0}
+
+
+def test_a_series_without_bars_left_is_no_series(store):
+    store.commit_bars(fetched(bar(0), covered=(session_covered(DAY),)))
+
+    run(store, Plan(LATER, rules=parse_rules("bars_1m:1y"), only=("retire",)))
+
+    assert store.symbols().is_empty()
+    assert store.covered("SPY", SOURCE) == []
+    with pytest.raises(BarsMissingError):
+        store.bars("SPY")
+
+
+def test_a_rule_that_names_a_symbol_stands_above_the_rule_for_all(store):
+    store.commit_bars(fetched(bar(0), bar(0, symbol="QQQ")))
+
+    run(store, Plan(LATER, rules=parse_rules("bars_1m:1y; bars_1m:SPY:50y"), only=("retire",)))
+
+    assert store.symbols()["symbol"].to_list() == ["SPY"]
+
+
+@pytest.mark.parametrize("text", ["bars_1m", "bars_9m:1y", "bars_1m:0y", "bars_1m:../x:1y", "1y"])
+def test_a_rule_that_cannot_be_read_is_refused_with_an_example(text):
+    with pytest.raises(RuleError, match="Write it like bars_1m:10y"):
+        parse_rules(text)
+
+
+# Deletion ------------------------------------------------------------------------------------
+
+
+def held(store, symbol):
+    tables = (
+        "bars_1m",
+        "bars_live",
+        "bars_daily",
+        "bar_revisions",
+        "coverage",
+        "quarantine",
+        "series",
+    )
+    counts = {
+        table: store.sql(f"SELECT count(*) FROM {table} WHERE symbol = ?", [symbol]).item()
+        for table in (*tables, "corporate_actions")
+    }
+    return {table: count for table, count in counts.items() if count}
+
+
+def everywhere(store, symbol):
+    for source in ("alpaca:iex", "alpaca:sip"):
+        store.commit_bars(
+            fetched(
+                bar(0, symbol=symbol),
+                bar(1, -1.0, symbol=symbol),
+                covered=(session_covered(DAY, symbol),),
+                source=source,
+            )
+        )
+        store.commit_bars(fetched(bar(0, 101.0, symbol=symbol), source=source))
+        live(store, 5, symbol=symbol, source=source)
+    with store.writing() as transaction:
+        transaction.connection.execute(
+            """INSERT INTO corporate_actions (source, action_id, symbol, kind, ex_date, recorded_at)
+               VALUES ('alpaca', ?, ?, 'forward_split', DATE '2024-06-10', ?)""",
+            [symbol, symbol, transaction.recorded_at],
+        )
+
+
+def test_a_symbol_goes_from_every_table_and_no_other_with_it(store):
+    everywhere(store, "SPY")
+    everywhere(store, "QQQ")
+    other = held(store, "QQQ")
+
+    would = delete_symbol(store, "spy", dry_run=True)
+    assert held(store, "SPY") == other
+    assert delete_symbol(store, "SPY") == would
+    assert would == {
+        "bars": 4, "revisions": 2, "coverage": 2, "quarantine": 2, "series": 2, "corporate_actions": 1,
+    }  # fmt: skip
+    assert held(store, "SPY") == {}
+    assert held(store, "QQQ") == other
+    told = store.sql("SELECT source, session FROM changes WHERE kind = 'retired' ORDER BY source")
+    assert told.rows() == [("alpaca:iex", DAY), ("alpaca:sip", DAY)]
+
+
+def test_actions_stay_while_another_feed_of_the_provider_has_the_symbol(store):
+    everywhere(store, "SPY")
+
+    assert delete_symbol(store, "SPY", "alpaca:iex")["corporate_actions"] == 0
+    assert held(store, "SPY")["corporate_actions"] == 1
+    assert delete_symbol(store, "SPY", "alpaca:sip")["corporate_actions"] == 1
+    assert held(store, "SPY") == {}
+
+
+@pytest.mark.parametrize("source", [None, "alpaca:sip"])
+def test_what_is_not_there_cannot_be_deleted(store, source):
+    store.commit_bars(fetched(bar(0, symbol="QQQ")))
+
+    with pytest.raises(BarsMissingError):
+        delete_symbol(store, "SPY", source)
+
+
+def test_a_deleted_symbol_is_still_in_a_pinned_snapshot(store):
+    everywhere(store, "SPY")
+    snapshot = store.pin("before")
+    before = at(store, snapshot)
+
+    delete_symbol(store, "SPY")
+    run(store, ALL)
+
+    same(before, at(store, snapshot))
+
+
+# The disk guard ------------------------------------------------------------------------------
+
+
+def test_bars_are_refused_before_the_disk_is_full(store):
+    with lake.open(store.home, floor=1e18) as careful:
+        with pytest.raises(DiskLowError, match="BARLAKE_DISK_FLOOR"):
+            careful.commit_bars(fetched(bar(0)))
+        assert careful.symbols().is_empty()
+        careful.pin("small writes go on")
+
+
+def test_the_floor_may_be_a_share_or_nothing(tmp_path):
+    with pytest.raises(DiskLowError):
+        check_room(tmp_path, 0.9999999)
+    check_room(tmp_path, 0)
+    check_room(tmp_path, 1)
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "0.5", "100%", "5 apples"])
+def test_a_floor_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="no room like 500MB"):
+        parse_room(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "room"), [("0", 0), ("2GB", 2e9), ("750 mb", 75e7), ("1024", 1024), ("5%", 0.05)]
+)
+def test_a_floor_is_read(text, room):
+    assert parse_room(text) == pytest.approx(room)

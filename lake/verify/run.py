@@ -71,6 +71,7 @@ class _Run:
 
     def _check_files(self) -> None:
         with self._lake.reading() as connection:
+            _forget_files(connection)
             if self._symbols is None:
                 self._findings += ledgers.check_catalog(connection)
             for file in stored_files(connection):
@@ -143,6 +144,14 @@ class _Run:
         reason = " ".join(str(error).split())[:200]
         sentence = f"{place} cannot be read ({reason}). Restore a backup."
         self._findings.append(Finding("unreadable", place, sentence))
+
+
+def _forget_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB read from the disk what it remembers of files: DuckLake tells it that they never change."""
+    row = connection.execute("SELECT current_setting('enable_external_file_cache')").fetchone()
+    if row and row[0]:
+        connection.execute("SET enable_external_file_cache = false")
+        connection.execute("SET enable_external_file_cache = true")
 
 
 def _is_of(file: StoredFile, symbols: Sequence[str]) -> bool:

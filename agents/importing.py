@@ -234,6 +234,7 @@ class _staged:  # noqa: N801
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute("SET enable_progress_bar = false")
             connection.execute("SET temp_directory = ?", [str(self._folder)])
             query = f"SELECT {', '.join(BAR_SCHEMA)} FROM read_parquet({_text(read)}) ORDER BY symbol, timestamp, number"
             connection.execute(f"COPY ({query}) TO {_text(place)} (FORMAT parquet)")

@@ -1,5 +1,6 @@
 """What plain files of bars promise to other tools."""
 
+import json
 import os
 import signal
 import subprocess
@@ -262,11 +263,14 @@ def test_another_shape_is_refused_with_what_the_folder_has(store, tmp_path):
 def test_the_export_of_another_lake_is_refused(store, tmp_path):
     fill(store, "SPY")
     export(store, tmp_path / "out")
+    note = tmp_path / "out" / ".barlake" / "export"
+    note.write_text(json.dumps({**json.loads(note.read_text()), "lake": "another"}))
 
-    with lake.open(tmp_path / "other", create=True) as other:
-        fill(other, "SPY")
-        with pytest.raises(ExportFolderError, match="another lake"):
-            export(other, tmp_path / "out")
+    with pytest.raises(ExportFolderError, match="another lake"):
+        export(store, tmp_path / "out")
+    note.write_text("{")
+    with pytest.raises(ExportFolderError, match="cannot be read"):
+        export(store, tmp_path / "out")
 
 
 def test_a_symbol_that_is_not_there_and_a_time_are_refused(store, tmp_path):
@@ -294,8 +298,6 @@ def test_two_at_once_into_one_folder_are_refused(store, tmp_path):
 
 
 def folders_lake(root: Path) -> str:
-    import json
-
     return str(json.loads((root / ".barlake" / "export").read_text())["lake"])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+import polars as pl
 
 from lake.datasets import DATASETS
 from lake.home import Home
@@ -97,6 +98,28 @@ def check_changes(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
             "does not have. Restore a backup."
         )
         yield Finding("changes", f"changes {source} {symbol}", sentence)
+
+
+def changed_sessions(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """``source symbol session`` of each session that commits gave bars and upkeep has not retired since."""
+    return connection.execute(
+        """SELECT source, symbol, session FROM changes GROUP BY ALL
+           HAVING max("commit") FILTER (kind IN ('new', 'corrected'))
+                  > coalesce(max("commit") FILTER (kind = 'retired'), -1)"""
+    ).pl()
+
+
+def check_sessions(lost: pl.DataFrame) -> Iterator[Finding]:
+    """Sessions that commits gave bars and that have neither a bar nor a revision of one."""
+    for (source, symbol), rows in lost.sort("session").group_by(
+        "source", "symbol", maintain_order=True
+    ):
+        days = rows["session"]
+        sentence = (
+            f"{rows.height:,} sessions of {symbol} from {source} were given bars and have none, from {days[0]} to "
+            f"{days[-1]}. Restore a backup, or `barlake ingest {symbol} --start {days[0]} --end {days[-1]}`."
+        )
+        yield Finding("session lost", f"{source} {symbol}", sentence)
 
 
 def check_models(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[Finding]:

@@ -158,7 +158,7 @@ def _unfetch(transaction: Transaction, dataset: Dataset, lost: _Range) -> None:
                 )
     for source, symbol in sorted({(row[1], row[2]) for row in touched}):
         run.execute(
-            """INSERT INTO changes SELECT ?, ?, ?, session_date, 'withdrawn', ? FROM sessions
+            """INSERT INTO changes SELECT ?, ?, ?, session_date, 'retired', ? FROM sessions
                WHERE post_close > ? AND pre_open < ? ORDER BY session_date""",
             [transaction.commit_id, source, symbol, transaction.recorded_at, begin, end],
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 
 from lake.datasets import DATASETS, Dataset
 from lake.schema import PARTITIONS, check_symbol
@@ -13,7 +14,7 @@ from lake.verify import ledgers
 from lake.verify.files import check_file
 from lake.verify.listing import StoredFile, stored_files
 from lake.verify.report import Finding, Report
-from lake.verify.series import Batch, check_batch, read_batch
+from lake.verify.series import Batch, Stored, check_batch, read_batch, sessions_of
 
 if TYPE_CHECKING:
     from lake.store import Lake
@@ -81,22 +82,48 @@ class _Run:
                     self._bytes += file.size
 
     def _check_bars(self) -> None:
+        with self._lake.reading() as connection:
+            expected = ledgers.changed_sessions(connection)
+        held: list[pl.DataFrame] = []
         for batch in self._batches():
-            for attempt in range(_TRIES):
-                try:
-                    with self._lake.reading() as connection:
-                        connection.execute("BEGIN TRANSACTION READ ONLY")
-                        stored = read_batch(connection, batch)
-                        clock = ledgers.read_clock(self._home)
-                    break
-                except duckdb.Error as error:
-                    if attempt == _TRIES - 1:
-                        self._unreadable(f"{batch.dataset.name} {batch.source}", error, batch)
+            stored = self._read(batch)
+            if (
+                stored is None
+            ):  # what cannot be read has its finding, and says nothing about sessions
+                expected = expected.filter(
+                    (pl.col("source") != batch.source) | ~pl.col("symbol").is_in(batch.symbols)
+                )
             else:
+                held.append(sessions_of(batch, stored))
+        if self._symbols is not None:
+            expected = expected.filter(pl.col("symbol").is_in(self._symbols))
+        self._check_sessions(expected, held)
+
+    def _read(self, batch: Batch) -> Stored | None:
+        for attempt in range(_TRIES):
+            try:
+                with self._lake.reading() as connection:
+                    connection.execute("BEGIN TRANSACTION READ ONLY")
+                    stored = read_batch(connection, batch)
+                clock = ledgers.read_clock(self._home)  # after the bars
+            except duckdb.Error as error:
+                if attempt == _TRIES - 1:
+                    self._unreadable(f"{batch.dataset.name} {batch.source}", error, batch)
                 continue
             self._series += len(batch.symbols)
             self._bars += stored.current.height
             self._findings += check_batch(batch, stored, clock)
+            return stored
+        return None
+
+    def _check_sessions(self, expected: pl.DataFrame, held: Sequence[pl.DataFrame]) -> None:
+        keys = expected.columns
+        lost = expected.join(pl.concat([expected.clear(), *held]), on=keys, how="anti")
+        if lost.is_empty():
+            return
+        with self._lake.reading() as connection:  # upkeep may have retired them meanwhile
+            again = ledgers.changed_sessions(connection)
+        self._findings += ledgers.check_sessions(lost.join(again, on=keys, how="semi"))
 
     def _batches(self) -> list[Batch]:
         """What is stored or named, in parts that fit into memory."""

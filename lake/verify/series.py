@@ -67,6 +67,14 @@ def read_batch(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Stored:
     )
 
 
+def sessions_of(batch: Batch, stored: Stored) -> pl.DataFrame:
+    """``source symbol session`` of each session that has a bar, or a revision of one."""
+    both = pl.concat([stored.current.select(_KEY), stored.revisions.select(_KEY)])
+    return both.select(
+        pl.lit(batch.source).alias("source"), "symbol", session=session_of(pl.col("timestamp"))
+    ).unique()
+
+
 def check_batch(batch: Batch, stored: Stored, clock: datetime | None) -> Iterator[Finding]:
     """What is wrong with the bars of a batch.
 

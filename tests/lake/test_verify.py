@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -20,25 +21,35 @@ from tests.market import OPEN, SOURCE, bar, bars, fetched, session_covered
 
 DAY = date(2024, 11, 4)
 quick = settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
-@pytest.fixture
-def full(store):
+@pytest.fixture(scope="module")
+def full_home(empty_home, tmp_path_factory):
     """Two symbols, a correction, a withdrawal, an odd bar and an impossible one."""
+    home = tmp_path_factory.mktemp("full") / "home"
+    shutil.copytree(empty_home, home)
     minutes = [bar(minute) for minute in range(60)]
-    store.commit_bars(fetched(*minutes, covered=(session_covered(DAY),)))
-    store.commit_bars(
-        fetched(
-            *(bar(minute, symbol="BRK.B") for minute in range(30)),
-            bar(30, symbol="BRK.B", volume=0.0),
-            bar(31, symbol="BRK.B", low=200.0),
-            covered=(session_covered(DAY, "BRK.B"),),
+    with lake.open(home) as store:
+        store.commit_bars(fetched(*minutes, covered=(session_covered(DAY),)))
+        store.commit_bars(
+            fetched(
+                *(bar(minute, symbol="BRK.B") for minute in range(30)),
+                bar(30, symbol="BRK.B", volume=0.0),
+                bar(31, symbol="BRK.B", low=200.0),
+                covered=(session_covered(DAY, "BRK.B"),),
+            )
         )
-    )
-    store.commit_bars(fetched(bar(0, 101.0), *minutes[1:50], covered=(session_covered(DAY),)))
-    return store
+        store.commit_bars(fetched(bar(0, 101.0), *minutes[1:50], covered=(session_covered(DAY),)))
+    return home
+
+
+@pytest.fixture
+def full(full_home, tmp_path):
+    shutil.copytree(full_home, tmp_path / "full")
+    with lake.open(tmp_path / "full") as opened:
+        yield opened
 
 
 def data_file(store, table="bars_1m", symbol="BRK.B") -> Path:
@@ -329,6 +340,16 @@ def test_a_ledger_that_disagrees_is_named(full, statement, kind, text):
     assert text in report.findings[0].sentence
 
 
+def test_sessions_that_lost_all_their_bars_are_named(full):
+    write(full, "DELETE FROM bars_1m WHERE symbol = 'BRK.B'")
+    write(full, "DELETE FROM series WHERE symbol = 'BRK.B'")
+
+    report = verify(full)
+
+    assert told(report) == [("session lost", f"{SOURCE} BRK.B")]
+    assert "from 2024-11-04 to 2024-11-04" in report.findings[0].sentence
+
+
 def test_only_the_symbols_asked_for_are_looked_at(full):
     data_file(full).unlink()
 
@@ -366,10 +387,10 @@ def test_a_writer_and_cleanup_beside_make_no_false_finding(full):
     try:
         assert ready.wait(30)
         before = full.snapshot()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 3
         while time.monotonic() < until:
             assert verify(full).findings == ()
-        assert full.snapshot() > before + 5, "the writer has written meanwhile"
+        assert full.snapshot() > before + 3, "the writer has written meanwhile"
         assert writer.is_alive()
     finally:
         os.kill(writer.pid, signal.SIGKILL)
@@ -399,7 +420,7 @@ def test_two_runs_that_store_the_same_at_other_times_have_equal_hashes(full, tmp
     with lake.open(tmp_path / "other", create=True) as other:
         for symbol in ("SPY", "BRK.B"):
             held = full.bars(symbol, columns=lake.BAR_SCHEMA.names())
-            for part in held.iter_slices(20):
+            for part in held.iter_slices(40):
                 other.commit_bars(lake.Fetched(SOURCE, part))
 
         assert content_hashes(other).equals(content_hashes(full))

@@ -82,6 +82,11 @@ class Catalog:
         """Whether a lake was made here, wholly."""
         return self._home.catalog.exists()
 
+    @property
+    def attached(self) -> bool:
+        """Whether DuckLake itself was needed so far; reads of bars do without."""
+        return self._attached
+
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own for a block, in the lake, with UTC as its time zone."""

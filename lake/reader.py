@@ -6,11 +6,14 @@ to the catalog (none if nothing was committed since the last), and the files of 
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Protocol
 
+import duckdb
 import numpy as np
 import polars as pl
 
 from lake import actions, scan_sql
+from lake.adjustment import adjusted
 from lake.catalog import Catalog
 from lake.planning import DataFile, Plan, Planner
 from lake.reading import Question, Span, windows, without_limit
@@ -30,13 +33,14 @@ class Reader:
 
     def __init__(self, catalog: Catalog, planner: Planner) -> None:
         self._catalog, self._planner = catalog, planner
-        self._calendars: dict[tuple[DataFile, ...], tuple[Calendar, Hours]] = {}
+        self._calendars: dict[object, tuple[Calendar, Hours]] = {}
 
     def read(self, question: Question) -> pl.DataFrame:
         """The bars a question asks for, sorted by symbol and timestamp.
 
         Raises:
             BarsMissingError: One of the symbols has no bars at all, from that source.
+            FactorMissingError: The lake lacks a close that an adjustment needs.
         """
         frames = list(self.series(question))
         return frames[0] if len(frames) == 1 else pl.concat(frames)
@@ -45,34 +49,27 @@ class Reader:
         """The same, symbol by symbol."""
         plan = self._plan(question, question.symbols)
         for symbol in question.symbols:
-            yield self._adjusted(question, symbol, plan).select(question.columns)
+            yield self._one(question, symbol, plan).select(question.columns)
 
     def _plan(self, question: Question, symbols: Sequence[str]) -> Plan | None:
         revisions = [_REVISIONS] if question.as_of else []
         tables = [*question.dataset.tables, *revisions, "sessions"]
         return self._planner.plan(tables, symbols, question.snapshot)
 
-    def _adjusted(self, question: Question, symbol: str, plan: Plan | None) -> pl.DataFrame:
-        bars, source = self._one(question, symbol, plan)
-        if question.adjust == "raw" or bars.is_empty():
-            return bars
-        with self._catalog.reading() as connection:
-            return actions.split_adjusted(bars, actions.splits(connection, source, [symbol]))
-
-    def _one(self, question: Question, symbol: str, plan: Plan | None) -> tuple[pl.DataFrame, str]:
+    def _one(self, question: Question, symbol: str, plan: Plan | None) -> pl.DataFrame:
         for _ in range(_TRIES):
             if plan is None:
                 break
             try:
                 source = self._source(question, symbol, plan)
-                return self._planned(question, symbol, source, plan), source
+                return self._newest(question, _Files(plan, symbol, source))
             except FileNotFoundError:
                 self._planner.forget()
                 plan = self._plan(question, question.symbols)
         with self._catalog.reading() as connection:
             name = question.dataset.name
             source = scan_sql.source_of(connection, symbol, question.source, name)
-            return scan_sql.read_series(connection, question, symbol, source), source
+            return self._newest(question, _Scan(connection, symbol, source))
 
     def _source(self, question: Question, symbol: str, plan: Plan) -> str:
         """The source to read, from the files where they leave no choice."""
@@ -93,46 +90,133 @@ class Reader:
             name = question.dataset.name
             return scan_sql.source_of(connection, symbol, question.source, name)
 
-    def _planned(self, question: Question, symbol: str, source: str, plan: Plan) -> pl.DataFrame:
+    def _newest(self, question: Question, held: "_Held") -> pl.DataFrame:
         if question.limit is None:
-            return self._span(question, symbol, source, plan)
+            return self._span(question, held)
         bars = pl.DataFrame()
-        first, last = _extent(question, symbol, plan)
-        for span in windows(question, first, last):
-            bars = self._span(without_limit(question, span), symbol, source, plan)
+        for span in windows(question, *held.extent(question)):
+            bars = self._span(without_limit(question, span), held)
             if bars.height >= question.limit:
                 break
         return bars.tail(question.limit)
 
-    def _span(self, question: Question, symbol: str, source: str, plan: Plan) -> pl.DataFrame:
-        minutes = _minutes(question, symbol, source, plan)
-        wanted = {*question.columns, *(["session_date"] if question.adjust != "raw" else [])}
-        if question.rolls_up or question.regular_only or wanted & {"session_date", "is_regular"}:
-            calendar, hours = self._calendar(plan)
-            times = minutes["timestamp"].to_physical().to_numpy()
-            regular = (
-                hours.regular(times)
-                if question.dataset.timeframe == "1min"
-                else pl.Series("is_regular", np.ones(len(times), dtype=np.bool_))
-            )
-            minutes = minutes.with_columns(session_dates(times), regular)
+    def _span(self, question: Question, held: "_Held") -> pl.DataFrame:
+        bars = held.rows(question)
+        if _needs_sessions(question):
+            calendar, hours = self._calendar(held)
+            daily = question.dataset.timeframe != "1min"
+            if not question.rolls_up or question.adjust != "raw":
+                times = bars["timestamp"].to_physical().to_numpy()
+                regular = np.ones(len(times), dtype=np.bool_) if daily else hours.regular(times)
+                bars = bars.with_columns(
+                    session_dates(times), pl.Series("is_regular", regular, dtype=pl.Boolean)
+                )
+            if question.adjust != "raw" and not bars.is_empty():
+                bars = self._adjusted(question, bars, held)
             if question.rolls_up:
                 low, high = question.span
-                minutes = resample(minutes, question.timeframe, calendar).filter(
+                bars = resample(bars, question.timeframe, calendar, daily=daily).filter(
                     *([low <= _TIME] if low else []), *([high > _TIME] if high else [])
                 )
             if question.regular_only:
-                minutes = minutes.filter("is_regular")
-        return minutes.with_columns(symbol=pl.lit(symbol), source=pl.lit(source))
+                bars = bars.filter("is_regular")
+        return bars.with_columns(symbol=pl.lit(held.symbol), source=pl.lit(held.source))
 
-    def _calendar(self, plan: Plan) -> tuple[Calendar, Hours]:
-        """The lake's sessions, read again when the files of their table change."""
-        files = plan.files["sessions"]
-        if files not in self._calendars:
-            columns = ["session_date", "pre_open", "open", "close"]
-            sessions = scan(files, columns, (None, None)).collect()
-            self._calendars = {files: (Calendar.of(sessions), Hours(sessions))}
-        return self._calendars[files]
+    def _adjusted(self, question: Question, bars: pl.DataFrame, held: "_Held") -> pl.DataFrame:
+        """Adjusted before they are rolled up: a split may fall into the middle of a week."""
+        with self._catalog.reading() as connection:
+            known = actions.known_actions(
+                connection,
+                held.source,
+                [held.symbol],
+                as_of=question.as_of,
+                adjust=question.adjust,
+            )
+        named = bars.with_columns(symbol=pl.lit(held.symbol))
+        return adjusted(named, known, question.adjust)
+
+    def _calendar(self, held: "_Held") -> tuple[Calendar, Hours]:
+        """The lake's sessions, read again when their table changes."""
+        key = held.sessions_key
+        if key is None or key not in self._calendars:
+            sessions = held.sessions()
+            made = Calendar.of(sessions), Hours(sessions)
+            if key is None:
+                return made
+            self._calendars = {key: made}
+        return self._calendars[key]
+
+
+def _needs_sessions(question: Question) -> bool:
+    return bool(
+        question.rolls_up
+        or question.regular_only
+        or question.adjust != "raw"
+        or {*question.columns} & {"session_date", "is_regular"}
+    )
+
+
+class _Held(Protocol):
+    """One series where it lies."""
+
+    symbol: str
+    source: str
+
+    @property
+    def sessions_key(self) -> object:
+        """What changes when the table ``sessions`` does; None where that is not known."""
+        ...
+
+    def rows(self, question: Question) -> pl.DataFrame:
+        """The stored bars that those asked for are made of, sorted by timestamp."""
+        ...
+
+    def extent(self, question: Question) -> tuple[datetime | None, datetime | None]:
+        """Moments that no bar of the question lies outside of; None where there can be none."""
+        ...
+
+    def sessions(self) -> pl.DataFrame:
+        """The lake's sessions."""
+        ...
+
+
+class _Scan:
+    """A series read by DuckLake's own scan."""
+
+    sessions_key = None
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, symbol: str, source: str) -> None:
+        self.symbol, self.source, self._connection = symbol, source, connection
+
+    def rows(self, question: Question) -> pl.DataFrame:
+        return scan_sql.read_minutes(self._connection, question, self.symbol, self.source)
+
+    def extent(self, question: Question) -> tuple[datetime | None, datetime | None]:
+        return scan_sql.extent(self._connection, question, self.symbol, self.source)
+
+    def sessions(self) -> pl.DataFrame:
+        return self._connection.execute("FROM sessions").pl()
+
+
+class _Files:
+    """A series read from the files that a plan names."""
+
+    def __init__(self, plan: Plan, symbol: str, source: str) -> None:
+        self.symbol, self.source, self._plan = symbol, source, plan
+
+    @property
+    def sessions_key(self) -> object:
+        return self._plan.files["sessions"]
+
+    def rows(self, question: Question) -> pl.DataFrame:
+        return _minutes(question, self.symbol, self.source, self._plan)
+
+    def extent(self, question: Question) -> tuple[datetime | None, datetime | None]:
+        return _extent(question, self.symbol, self._plan)
+
+    def sessions(self) -> pl.DataFrame:
+        columns = ["session_date", "pre_open", "open", "close"]
+        return scan(self._plan.files["sessions"], columns, (None, None)).collect()
 
 
 def _current(plan: Plan, question: Question) -> list[DataFile]:
@@ -174,7 +258,7 @@ def _minutes(question: Question, symbol: str, source: str, plan: Plan) -> pl.Dat
         frames += _frames(plan.files[_REVISIONS], symbol, source, span, columns, then)
     if not frames:
         return pl.DataFrame(schema={name: _TYPES[name] for name in columns})
-    bars = (frames[0] if len(frames) == 1 else pl.concat(frames)).collect().rechunk()
+    bars = (frames[0] if len(frames) == 1 else pl.concat(frames)).collect()
     return bars if bars["timestamp"].is_sorted() else bars.sort("timestamp")
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from lake.datasets import Dataset
 from lake.errors import BarsMissingError
 from lake.reading import Question, Span, windows
+from lake.resampling import NEEDED
 from lake.timeframes import READ_COLUMNS, minute_bars, resampled
 
 _ROW = """source, symbol, timestamp, open, high, low, close, volume, trade_count, vwap, flags, recorded_at"""
@@ -38,15 +39,27 @@ def source_of(
 def read_series(
     connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
 ) -> pl.DataFrame:
-    """The raw bars of one series, as ``READ_COLUMNS``, sorted by timestamp."""
+    """The raw bars of one series, as ``READ_COLUMNS``, sorted by timestamp, all in SQL."""
     if question.limit is None:
         return _query(connection, question, symbol, source, question.span)
     bars = pl.DataFrame()
-    for span in windows(question, *_extent(connection, question, symbol, source)):
+    for span in windows(question, *extent(connection, question, symbol, source)):
         bars = _query(connection, question, symbol, source, span)
         if bars.height >= question.limit:
             break
     return bars.tail(question.limit)
+
+
+def read_minutes(
+    connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
+) -> pl.DataFrame:
+    """The stored bars that those asked for are made of, sorted by timestamp, with all values."""
+    rows, known = relation(question.dataset, question)
+    condition, values = _condition(symbol, source, question.whole_days(question.span))
+    return connection.execute(
+        f"SELECT {', '.join(NEEDED)} FROM {rows} b WHERE {condition} ORDER BY timestamp",
+        [*known, *values],
+    ).pl()
 
 
 def relation(dataset: Dataset, question: Question) -> tuple[str, list[object]]:
@@ -64,7 +77,7 @@ def relation(dataset: Dataset, question: Question) -> tuple[str, list[object]]:
     return "(" + " UNION ALL ".join(parts) + ")", values
 
 
-def _extent(
+def extent(
     connection: duckdb.DuckDBPyConnection, question: Question, symbol: str, source: str
 ) -> tuple[datetime | None, datetime | None]:
     rows, known = relation(question.dataset, question)

@@ -1,19 +1,17 @@
 """Reading Parquet files that a plan names: their rows without the deleted ones, with their sessions."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from lake.planning import DataFile
+from lake.sessions import days_of, midnights_of
 
 _TIME = pl.col("timestamp")
 _ROW = "_row"
-_NEW_YORK = "America/New_York"
-_DAYS = (date(1900, 1, 1), date(2200, 1, 1))
 
 Span = tuple[datetime | None, datetime | None]
 
@@ -80,38 +78,24 @@ class Hours:
         edges = ordered.cast(pl.Int64).to_numpy()
         self._edges = np.ascontiguousarray(edges).reshape(-1)
 
-    def regular(self, timestamps: np.ndarray) -> pl.Series:
+    def regular(self, timestamps: np.ndarray) -> np.ndarray:
         """Whether each of some sorted timestamps (microseconds) lies in regular hours."""
         if not len(timestamps) or not len(self._edges):
-            return pl.Series("is_regular", np.zeros(len(timestamps), dtype=np.bool_))
+            return np.zeros(len(timestamps), dtype=np.bool_)
         first, last = np.searchsorted(self._edges, timestamps[[0, -1]], side="right")
         # An even position is outside of hours: between a close and the next open.
         cuts = np.searchsorted(timestamps, self._edges[first:last])
         lengths = np.diff(np.concatenate(([0], cuts, [len(timestamps)])))
         inside = (np.arange(first, last + 1) % 2) == 1
-        return pl.Series("is_regular", np.repeat(inside, lengths))
+        return np.asarray(np.repeat(inside, lengths))
 
 
 def session_dates(timestamps: np.ndarray) -> pl.Series:
     """The New York date of each of some sorted timestamps (microseconds)."""
-    starts, first_day = _midnights()
     if not len(timestamps):
         return pl.Series("session_date", [], dtype=pl.Date)
-    first, last = np.searchsorted(starts, timestamps[[0, -1]], side="right") - 1
-    if first < 0 or last >= len(starts) - 1:  # centuries that no calendar of ours has
-        moments = pl.Series(timestamps).cast(pl.Datetime("us", "UTC"))
-        return moments.dt.convert_time_zone(_NEW_YORK).dt.date().alias("session_date")
-    cuts = np.searchsorted(timestamps, starts[first + 1 : last + 1])
+    first, last = days_of(timestamps[[0, -1]])
+    days = np.arange(first, last + 1, dtype=np.int32)
+    cuts = np.searchsorted(timestamps, midnights_of(days[1:]))
     lengths = np.diff(np.concatenate(([0], cuts, [len(timestamps)])))
-    days = np.repeat(np.arange(first_day + first, first_day + last + 1, dtype=np.int32), lengths)
-    return pl.Series("session_date", days).cast(pl.Date)
-
-
-@lru_cache(maxsize=1)
-def _midnights() -> tuple[np.ndarray, int]:
-    """The first moment of every New York day (microseconds), and the first day since 1970."""
-    days = pl.date_range(*_DAYS, eager=True)
-    moments = days.cast(pl.Datetime("us")).dt.replace_time_zone(
-        _NEW_YORK, ambiguous="earliest", non_existent="null"
-    )
-    return moments.to_physical().to_numpy(), int(days.to_physical()[0])
+    return pl.Series("session_date", np.repeat(days, lengths)).cast(pl.Date)

@@ -1,9 +1,12 @@
 """Upkeep as a job: a round of the lake's own upkeep with progress, and old log lines go."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from lake import Lake
+from lake.export import refresh_mirror
 from lake.journal import Job, Journal
 from lake.settings import Settings
 from lake.upkeep import STEPS, Plan, Report, parse_rules
@@ -21,18 +24,21 @@ def plan(settings: Settings, now: datetime) -> Plan:
     )
 
 
-def run(lake: Lake, journal: Journal, job: Job, planned: Plan) -> dict[str, Any]:
-    """Do a round of upkeep and tell the job how far it is; forget old log lines.
+def run(
+    lake: Lake, journal: Journal, job: Job, planned: Plan, *, mirror: Path | None = None
+) -> dict[str, Any]:
+    """Do a round of upkeep and tell the job how far it is; forget old log lines; bring the mirror up to date.
 
     Each step is a row of short transactions behind the commit gate, so that writers wait for one
     of them at most. Killed or repeated, it goes on where it was.
 
     Returns:
         ``steps`` (what each did, how often and how long it held the gate), ``transactions``,
-        ``gate_seconds``, ``longest_gate_seconds``, and ``log_lines_forgotten``.
+        ``gate_seconds``, ``longest_gate_seconds``, ``log_lines_forgotten``, and what the ``mirror`` took (None without).
 
     Raises:
         GateBusyError: Another process held the commit gate too long; what was done stays.
+        ExportFolderError: The mirror cannot be written; all else is done.
     """
     begun: list[str] = []
 
@@ -44,8 +50,13 @@ def run(lake: Lake, journal: Journal, job: Job, planned: Plan) -> dict[str, Any]
     report = run_round(lake, planned, tell=tell)
     tell("forgetting old log lines")
     forgotten = journal.prune(older_than=_LOGS_KEPT)
+    tell("bringing the mirror up to date")
+    mirrored = refresh_mirror(lake, mirror)
     journal.progress(job.id, 1, 1, summary(report))
-    return report.facts | {"log_lines_forgotten": forgotten}
+    return report.facts | {
+        "log_lines_forgotten": forgotten,
+        "mirror": asdict(mirrored) if mirrored else None,
+    }
 
 
 def summary(report: Report) -> str:

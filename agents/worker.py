@@ -149,7 +149,8 @@ def _upkeep(shop: Workshop, job: Job) -> dict[str, Any]:
         lake = shop.lake()
     except LakeMissingError:
         return {"transactions": 0, "steps": []}
-    return upkeep.run(lake, shop.journal, job, upkeep.plan(shop.settings, datetime.now(UTC)))
+    planned = upkeep.plan(shop.settings, datetime.now(UTC))
+    return upkeep.run(lake, shop.journal, job, planned, mirror=shop.settings.mirror)
 
 
 _WORK: dict[str, Callable[[Workshop, Job], dict[str, Any]]] = {

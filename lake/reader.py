@@ -4,9 +4,9 @@ A read costs the same whether the lake holds one symbol or thousands of files: o
 to the catalog (none if nothing was committed since the last), and the files of the symbol.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import duckdb
 import numpy as np
@@ -26,6 +26,8 @@ _MADE = ("symbol", "source", "session_date", "is_regular")
 _REVISIONS = "bar_revisions"
 # Replaced files stay for an hour; whoever was slower than that plans once more.
 _TRIES = 2
+
+_T = TypeVar("_T")
 
 
 class Reader:
@@ -51,25 +53,43 @@ class Reader:
         for symbol in question.symbols:
             yield self._one(question, symbol, plan).select(question.columns)
 
+    def extent(self, question: Question) -> tuple[datetime | None, datetime | None]:
+        """Moments that no bar of a question on one symbol lies outside of; None where there is none.
+
+        Raises:
+            BarsMissingError: The symbol has no bars at all, from that source.
+        """
+        return self._somewhere(question, question.symbols[0], lambda held: held.extent(question))
+
     def _plan(self, question: Question, symbols: Sequence[str]) -> Plan | None:
         revisions = [_REVISIONS] if question.as_of else []
         tables = [*question.dataset.tables, *revisions, "sessions"]
         return self._planner.plan(tables, symbols, question.snapshot)
 
     def _one(self, question: Question, symbol: str, plan: Plan | None) -> pl.DataFrame:
+        return self._somewhere(question, symbol, lambda held: self._newest(question, held), plan)
+
+    def _somewhere(
+        self,
+        question: Question,
+        symbol: str,
+        look: Callable[["_Held"], _T],
+        plan: Plan | None = None,
+    ) -> _T:
+        """Look at the files of a series, or let DuckLake where that is not enough."""
+        plan = plan or self._plan(question, question.symbols)
         for _ in range(_TRIES):
             if plan is None:
                 break
             try:
-                source = self._source(question, symbol, plan)
-                return self._newest(question, _Files(plan, symbol, source))
+                return look(_Files(plan, symbol, self._source(question, symbol, plan)))
             except FileNotFoundError:
                 self._planner.forget()
                 plan = self._plan(question, question.symbols)
         with self._catalog.reading() as connection:
             name = question.dataset.name
             source = scan_sql.source_of(connection, symbol, question.source, name)
-            return self._newest(question, _Scan(connection, symbol, source))
+            return look(_Scan(connection, symbol, source))
 
     def _source(self, question: Question, symbol: str, plan: Plan) -> str:
         """The source to read, from the files where they leave no choice."""

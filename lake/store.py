@@ -5,22 +5,27 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import polars as pl
 
-from lake import actions, coverage, pins, reading, room, sessions
+from lake import actions, coverage, pins, room, sessions
 from lake.bars import Commit, Fetched, commit_bars
 from lake.catalog import Catalog, Transaction
 from lake.coverage import Interval
+from lake.datasets import check_dataset
 from lake.errors import InvalidError
 from lake.home import Home
 from lake.planning import Planner
 from lake.reader import Reader
+from lake.reading import Question, ask
 from lake.scan_sql import source_of
 from lake.schema import check_symbol
 from lake.sessions import Moment
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class QueryError(InvalidError):
@@ -112,21 +117,101 @@ class Lake:
             BarsMissingError: A symbol has no bars at all.
             InvalidError: Something asked for cannot be; the sentence says what.
         """
-        question = reading.ask(
-            symbols,
-            start,
-            end,
-            dataset=dataset,
-            timeframe=timeframe,
-            adjust=adjust,
-            columns=columns,
-            regular_only=regular_only,
-            limit=limit,
-            as_of=as_of,
-            snapshot=snapshot,
-            source=source,
+        return self._reader.read(
+            self._question(
+                symbols,
+                start,
+                end,
+                dataset=dataset,
+                timeframe=timeframe,
+                adjust=adjust,
+                columns=columns,
+                regular_only=regular_only,
+                limit=limit,
+                as_of=as_of,
+                snapshot=snapshot,
+                source=source,
+            )
         )
-        return self._reader.read(question)
+
+    def stream_bars(
+        self,
+        symbols: str | Sequence[str],
+        start: Moment = None,
+        end: Moment = None,
+        **asked: Any,
+    ) -> "pa.RecordBatchReader":
+        """The bars of :meth:`bars` as Arrow record batches, for results larger than memory.
+
+        One symbol's year is held at a time. ``reader.read_all()`` makes an Arrow table of them.
+
+        Args:
+            symbols: As for :meth:`bars`; so are the others, but ``limit``.
+            start: As for :meth:`bars`.
+            end: As for :meth:`bars`.
+            asked: ``dataset``, ``timeframe``, ``adjust``, ``as_of``, ``snapshot``, ``source``,
+                ``columns``, ``regular_only``.
+
+        Raises:
+            BarsMissingError: As soon as the reader comes to a symbol that has no bars.
+            InvalidError: Something asked for cannot be; the sentence says what.
+        """
+        from lake import streaming  # which needs pyarrow: not every reader does
+
+        return streaming.batches(self._reader, self._question(symbols, start, end, **asked))
+
+    def scan_bars(
+        self,
+        symbols: str | Sequence[str],
+        start: Moment = None,
+        end: Moment = None,
+        **asked: Any,
+    ) -> pl.LazyFrame:
+        """The bars of :meth:`bars` as a lazy frame: read when it is collected, piece by piece.
+
+        Only the columns that the query uses are read, and ``head`` reads no further than it must.
+        """
+        from lake import streaming
+
+        return streaming.lazy(self._reader, self._question(symbols, start, end, **asked))
+
+    def revisions(
+        self,
+        symbol: str,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        dataset: str = "bars_1m",
+        source: str | None = None,
+    ) -> pl.DataFrame:
+        """Values that bars of a symbol had before, oldest first.
+
+        Returns:
+            ``timestamp`` (UTC), ``kind`` (corrected or withdrawn), the values of the bar,
+            ``recorded_at`` and ``superseded_at``: from when to when the lake knew them (UTC).
+
+        Raises:
+            BarsMissingError: No source is named and the lake has no bars of the symbol.
+        """
+        name, low_high = check_dataset(dataset).name, sessions.window(start, end)
+        with self.reading() as connection:
+            ticker = check_symbol(symbol)
+            chosen = source or source_of(connection, ticker, None, name)
+            return connection.execute(
+                """SELECT timestamp, kind, open, high, low, close, volume, trade_count, vwap, flags,
+                          recorded_at, superseded_at FROM bar_revisions
+                   WHERE dataset = $dataset AND source = $source AND symbol = $symbol
+                     AND ($low IS NULL OR timestamp >= $low::TIMESTAMPTZ)
+                     AND ($high IS NULL OR timestamp < $high::TIMESTAMPTZ)
+                   ORDER BY timestamp, superseded_at""",
+                {
+                    "dataset": name,
+                    "source": chosen,
+                    "symbol": ticker,
+                    "low": low_high[0],
+                    "high": low_high[1],
+                },
+            ).pl()
 
     def features(
         self,
@@ -266,14 +351,14 @@ class Lake:
 
     # Writing ---------------------------------------------------------------------------------
 
-    def commit_bars(self, fetched: Fetched) -> Commit:
+    def commit_bars(self, fetched: Fetched, *, dataset: str = "bars_1m") -> Commit:
         """Store what a source answered; see :func:`lake.bars.commit_bars`.
 
         Raises:
             DiskLowError: The disk has no more free than must stay free. Nothing was written.
         """
         self.check_room()
-        return commit_bars(self._catalog, fetched)
+        return commit_bars(self._catalog, fetched, dataset=dataset)
 
     def commit_actions(self, answered: actions.Answered) -> int:
         """Store corporate actions; see :func:`lake.actions.commit_actions`."""
@@ -333,6 +418,19 @@ class Lake:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _question(
+        self, symbols: str | Sequence[str], start: Moment, end: Moment, **asked: Any
+    ) -> Question:
+        usual: dict[str, Any] = {
+            "dataset": "bars_1m",
+            "timeframe": None,
+            "adjust": "raw",
+            "columns": None,
+            "regular_only": False,
+            "limit": None,
+        }
+        return ask(symbols, start, end, **{**usual, **asked})
 
     def _reach(
         self, start: Moment, end: Moment, intervals: list[Interval]

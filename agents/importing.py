@@ -7,7 +7,9 @@ is wrong with it is said first, and commits are few, of whole sessions, each sym
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,6 +26,7 @@ from lake.errors import InvalidError, LakeError, ProblemError, TransientError
 #: Bars in one commit, about: a commit ends with a session.
 COMMIT = 200_000
 _MEMORY = "1GB"
+_LEFTOVER = 24 * 60 * 60.0  # seconds
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _KINDS = (".parquet", ".pq", ".csv", ".txt", ".tsv")
 
@@ -201,6 +204,7 @@ class _staged:  # noqa: N801
     def __enter__(self) -> Path:
         if self._near is not None:
             self._near.mkdir(parents=True, exist_ok=True)
+            _sweep(self._near)
         self._folder = Path(tempfile.mkdtemp(prefix="import-", dir=self._near))
         try:
             return self._sorted(self._collected())
@@ -240,6 +244,14 @@ class _staged:  # noqa: N801
             connection.execute(f"COPY ({query}) TO {_text(place)} (FORMAT parquet)")
         read.unlink()
         return place
+
+
+def _sweep(near: Path) -> None:
+    """Remove what imports that were killed have left; none that runs is a day old."""
+    for left in near.glob("import-*"):
+        with suppress(OSError):  # another import has just swept it
+            if time.time() - left.stat().st_mtime > _LEFTOVER:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _groups(stage: Path, done: Imported) -> pl.DataFrame:

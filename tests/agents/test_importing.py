@@ -1,6 +1,8 @@
 """What bars of files promise on their way into the lake."""
 
+import os
 import shutil
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -221,6 +223,18 @@ def test_a_wrong_row_at_the_end_commits_nothing(store, tmp_path):
         import_files(store, [file], "mine", NEW_YORK, rows=10)
 
     assert store.snapshot() == before
+
+
+def test_what_a_killed_import_left_is_swept_a_day_later(store, tmp_path):
+    run = store.place.run
+    for name, age in (("import-old", 2 * 86_400), ("import-new", 60)):
+        (run / name).mkdir(parents=True)
+        (run / name / "read.parquet").write_bytes(b"x")
+        os.utime(run / name, (time.time() - age,) * 2)
+
+    import_files(store, [csv(tmp_path, "2024-11-04 09:30")], "mine", NEW_YORK)
+
+    assert [left.name for left in run.glob("import-*")] == ["import-new"]
 
 
 def test_impossible_bars_are_quarantined_and_a_dry_run_says_so(store, tmp_path):

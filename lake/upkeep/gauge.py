@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 #: What one transaction may hold the gate, in seconds: writers wait no longer than that.
 HOLD = 0.1
+_BREATH = 0.003
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ class Gauge:
             begun = time.perf_counter()
             yield transaction
         self.holds.append(time.perf_counter() - begun)
+        time.sleep(
+            _BREATH
+        )  # a freed lock is not handed over: who waits must wake before we ask again
 
     def step(self, name: str, did: dict[str, int]) -> Step:
         """The report of the step."""

@@ -148,7 +148,7 @@ def _repack_part(run: duckdb.DuckDBPyConnection, table: str, part: tuple[Any, ..
         ]
     )
     values = [*names, year, year + 1]
-    run.register("repacked", run.execute(f"FROM {table} WHERE {where}", values).arrow())
+    run.register("repacked", run.execute(f"FROM {table} WHERE {where}", values).pl())
     run.execute(f"DELETE FROM {table} WHERE {where}", values)
     run.execute(f"INSERT INTO {table} FROM repacked ORDER BY {SORTED[table]}")
     run.unregister("repacked")
@@ -189,10 +189,11 @@ def _merge_all(gauge: Gauge, table: str, tell: Tell) -> int:
                 "CALL ducklake_merge_adjacent_files('lake', ?, max_compacted_files => ?, max_file_size => ?)",
                 [table, pace.amount, _LARGEST],
             ).fetchall()
-        if not rows:
+        before, after = (sum(int(row[place]) for row in rows) for place in (2, 3))
+        if after >= before:  # nothing to merge, or files that DuckLake writes anew for nothing
             return merged
         pace.learn(gauge.holds[-1])
-        merged += sum(int(row[2]) for row in rows)
+        merged += before
         tell(f"merging {table}: {merged} files")
 
 

@@ -101,13 +101,14 @@ def adjusted(bars: pl.DataFrame, actions: pl.DataFrame, adjust: str) -> pl.DataF
     runs = _steps_of(bars.select("symbol", "session_date").filter(new), steps)
     if runs["divisor"].is_nan().any():
         raise _missing(runs, steps, actions, adjust)
-    if (runs["divisor"] == 1.0).all() and (runs["shares"] == 1.0).all():
-        return bars
     run = new.cum_sum() - 1
-    divisor, shares = runs["divisor"].gather(run), runs["shares"].gather(run)
-    prices = [pl.col(name) / divisor for name in PRICES if name in bars.columns]
-    volume = [pl.col("volume") * shares] if "volume" in bars.columns else []
-    return bars.with_columns(*prices, *volume)
+    scaled = []
+    if (runs["divisor"] != 1.0).any():
+        divisor = runs["divisor"].gather(run)
+        scaled += [pl.col(name) / divisor for name in PRICES if name in bars.columns]
+    if "volume" in bars.columns and (runs["shares"] != 1.0).any():
+        scaled.append(pl.col("volume") * runs["shares"].gather(run))
+    return bars.with_columns(scaled)
 
 
 def factors(actions: pl.DataFrame, adjust: str) -> pl.DataFrame:

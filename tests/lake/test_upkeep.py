@@ -270,7 +270,7 @@ def test_a_killed_round_is_made_good_by_the_next(empty_home, tmp_path):
     home = tmp_path / "home"
     shutil.copytree(empty_home, home)
     with lake.open(home) as store:
-        for n in range(8):
+        for n in range(5):
             for minute in range(2):
                 store.commit_bars(fetched(bar(4 * n + minute), bar(4 * n + minute, symbol="QQQ")))
             store.commit_bars(fetched(bar(4 * n, 101.0)))
@@ -286,7 +286,7 @@ def test_a_killed_round_is_made_good_by_the_next(empty_home, tmp_path):
             same(before, content(store))
         run(store, ALL)
         same(before, content(store))
-        assert as_of(store, moment).height == 8 * 5
+        assert as_of(store, moment).height == 5 * 5
         assert (files(store), deletes(store), files(store, "bars_live")) == (2, 0, 0)
 
 

@@ -47,10 +47,19 @@ def bars(
     *,
     start: Start = None,
     end: End = None,
-    timeframe: Annotated[str, typer.Option(help="1min, 5min, 1h, 1d, ...")] = "1min",
+    timeframe: Annotated[
+        str | None, typer.Option(help="1min, 5min, 1h, 1d, 1week ...; default: the dataset's own.")
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option(help="bars_1m, or bars_daily: the provider's own daily bars.")
+    ] = "bars_1m",
     adjust: Annotated[
-        str, typer.Option(help="raw, or split: prices as if splits had always been.")
+        str, typer.Option(help="raw, split, dividend, or all: prices in today's shares.")
     ] = "raw",
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="As the lake knew them at this date or time."),
+    ] = None,
     source: Source = None,
     regular: Annotated[
         bool, typer.Option("--regular", help="Only bars of regular hours; default: all hours.")
@@ -71,7 +80,8 @@ def bars(
         barlake bars SPY
         barlake bars SPY --start 2024-05-01 --end 2024-05-03 --timeframe 5min
         barlake bars SPY --start 2024-05-01T13:30:00Z --format csv | head
-        barlake bars SPY --regular --adjust split -o spy.parquet
+        barlake bars SPY --regular --adjust all -o spy.parquet
+        barlake bars SPY --start 2024-05-01 --as-of 2024-05-02T20:00:00Z
     """
     if as_json and (output_format or output):
         problem = "--json prints JSON; --format and -o do something else. Choose one."
@@ -86,8 +96,10 @@ def bars(
             symbol,
             start,
             end,
+            dataset=dataset,
             timeframe=timeframe,
             adjust=adjust,
+            as_of=as_of,
             source=source,
             limit=limit,
             regular_only=regular,
@@ -95,7 +107,7 @@ def bars(
     if as_json:
         show_json(found.to_dicts())
     elif chosen is TableFormat.TABLE and output is None:
-        _show(found, symbol.upper(), timeframe)
+        _show(found, symbol.upper(), timeframe or _own_timeframe(dataset))
     else:
         write(found, chosen, output)
 
@@ -127,6 +139,12 @@ def _send(frame: "pl.DataFrame", chosen: TableFormat) -> None:
         frame.write_parquet(sys.stdout.buffer)
     else:
         sys.stdout.write(csv_text(frame))
+
+
+def _own_timeframe(dataset: str) -> str:
+    from lake.datasets import check_dataset
+
+    return check_dataset(dataset).timeframe
 
 
 def _by_name(output: Path | None) -> TableFormat:

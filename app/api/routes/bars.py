@@ -11,6 +11,7 @@ from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.parameters import Range, SymbolPath, names, ticker
 from app.api.security import READ
+from lake.datasets import DATASETS
 from lake.errors import BarsMissingError, LakeMissingError
 from lake.timeframes import TIMEFRAMES
 
@@ -23,13 +24,23 @@ MAX_LIMIT = 250_000  # a year of minutes with extended hours
 class BarsQuery(Range):
     """Which bars of a symbol."""
 
-    timeframe: str = Field(
-        default="1min",
-        description="Width of a bar; wider ones never cross two sessions",
+    timeframe: str | None = Field(
+        default=None,
+        description="Width of a bar, by default that of the dataset; wider ones never cross two sessions",
         json_schema_extra={"enum": list(TIMEFRAMES)},
     )
-    adjust: Literal["raw", "split"] = Field(
-        default="raw", description="Prices as traded, or over splits"
+    dataset: str = Field(
+        default="bars_1m",
+        description="Minutes, or the provider's own daily bars",
+        json_schema_extra={"enum": list(DATASETS)},
+    )
+    adjust: Literal["raw", "split", "dividend", "all"] = Field(
+        default="raw", description="Prices as traded, or in today's shares"
+    )
+    as_of: str | None = Field(
+        default=None,
+        description="As the lake knew them: a New York date (its end) or a time with its zone",
+        examples=["2024-05-01T20:00:00Z"],
     )
     limit: int = Field(
         DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="The newest so many bars of the range"
@@ -111,8 +122,10 @@ def get_bars(symbol: SymbolPath, query: Annotated[BarsQuery, Query()], house: Ho
         wanted,
         start,
         end,
+        dataset=query.dataset,
         timeframe=query.timeframe,
         adjust=query.adjust,
+        as_of=query.as_of,
         source=query.source,
         columns=names(query.columns),
         regular_only=query.regular_only,

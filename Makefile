@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo up test check format constraints clean
+.PHONY: help install install-dev demo up test bench check format constraints clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,6 +27,9 @@ up: install ## start broker, workers, scheduler, API and UI; Ctrl-C stops them
 test: install-dev ## run every test, on two processes
 	@$(PY) -m pytest -q -n 2 --dist loadfile
 
+bench: install .venv-bench/.installed ## measure beside peers, in one run; writes bench/results/latest.json
+	@$(PY) -m bench
+
 check: install-dev ## format, lint, types, rooms, docs
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
@@ -44,7 +47,14 @@ constraints: $(PY) ## write constraints.txt anew from pyproject.toml
 	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet --output-file constraints.txt
 
 clean: ## remove .venv and caches; the lake in data/ stays
-	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Peers that cannot share our environment (ArcticDB and Streamlit want different protobufs).
+.venv-bench/.installed: bench/peers/requirements.txt | $(PY)
+	@echo "Installing the peers into .venv-bench ..."
+	@$(PY) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check --requirement bench/peers/requirements.txt
+	@touch $@
 
 $(PY):
 	@chosen='$(PYTHON)'; \

@@ -22,6 +22,7 @@ TIMEFRAMES: dict[str, tuple[float, float]] = {
     "2h": (4, 10),
     "4h": (2, 5),
     "1d": (1, 1),
+    "1week": (0.2, 0.2),
 }
 
 #: Ranges that end with the last bar, with how many days they go back.

@@ -184,7 +184,8 @@ def test_the_job_of_a_killed_task_process_is_resumed_by_its_worker(house, journa
     fcntl.flock(blocked, fcntl.LOCK_UN)
 
     done = wait_for(lambda: (now := journal.job(job.id)).is_finished and now)
-    assert (done.state, done.result["files_after"]) == ("done", 1)
+    assert done.state == "done"
+    assert _merged(done)["files_after"] < _merged(done)["files_before"]
 
 
 def test_the_job_of_a_killed_worker_is_resumed_by_the_next_that_starts(house, journal, blocked):
@@ -203,7 +204,8 @@ def test_the_job_of_a_killed_worker_is_resumed_by_the_next_that_starts(house, jo
     fcntl.flock(blocked, fcntl.LOCK_UN)
 
     done = wait_for(lambda: (now := journal.job(job.id)).is_finished and now)
-    assert (done.state, done.result["files_after"]) == ("done", 1)
+    assert done.state == "done"
+    assert _merged(done)["files_after"] < _merged(done)["files_before"]
     assert done.worker.startswith("worker-2@")
 
 
@@ -341,3 +343,8 @@ def test_a_redelivery_never_comes_while_a_task_may_still_run():
     assert nightly["task"] == "upkeep"
     due = nightly["schedule"].remaining_estimate(datetime(2024, 5, 1, tzinfo=UTC))
     assert due.total_seconds() < 24 * 3600 or Path(conf.beat_schedule_filename).is_absolute()
+
+
+def _merged(job):
+    (merged,) = (step for step in job.result["steps"] if step["name"] == "merge")
+    return merged["did"]

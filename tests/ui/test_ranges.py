@@ -16,11 +16,11 @@ def test_the_pages_know_every_timeframe_of_the_lake():
 
 
 @given(first=DAYS, days=st.integers(0, 4000), regular=st.booleans())
-def test_the_chosen_timeframe_fits_unless_not_even_days_do(first, days, regular):
+def test_the_chosen_timeframe_fits_unless_not_even_weeks_do(first, days, regular):
     span = Span(first, first + timedelta(days=days))
     bars = span.sessions * TIMEFRAMES[fitting(span, regular_only=regular)][0 if regular else 1]
 
-    assert bars <= MAX_CANDLES or fitting(span, regular_only=regular) == "1d"
+    assert bars <= MAX_CANDLES or fitting(span, regular_only=regular) == "1week"
 
 
 def test_one_session_is_shown_minute_by_minute():

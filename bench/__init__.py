@@ -1,0 +1,1 @@
+"""Measurements: Barlake beside its peers, in one run. ``make bench`` prints a table."""

@@ -1,0 +1,181 @@
+"""``make bench``: Barlake and its peers on the same bars, in turns, in one run."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import polars as pl
+
+import lake
+from bench import market
+
+ROOT = Path(__file__).parent
+RESULTS = ROOT / "results" / "latest.json"
+PEERS = ROOT.parent / ".venv-bench" / "bin" / "python"
+ROUNDS = 3
+
+Figures = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``ratio`` is ours over the peer's, the goal an upper bound of either."""
+
+    work: str
+    unit: str
+    barlake: float
+    peer: str
+    peer_value: float | None
+    ratio: float | None
+    goal: str
+    met: bool | None
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="barlake-bench-") as folder:
+        rows = _measured(Path(folder))
+    facts = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "load_before": round(load, 2),
+        },
+        "versions": {name: version(name) for name in ("barlake", "duckdb", "polars", "numpy")},
+        "rounds": ROUNDS,
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps([{**asdict(row), **facts} for row in rows], indent=1) + "\n")
+    _show(rows)
+
+
+def _measured(folder: Path) -> list[Row]:
+    bars = market.minutes("SPY")
+    plain = folder / "spy.parquet"
+    bars.write_parquet(plain)
+    home, large = folder / "home", folder / "large"
+    loads = _load(home, folder / "bare")
+    _fill_large(home, large)
+    ours: Figures = {}
+    wide: Figures = {}
+    theirs: Figures = {}
+    for turn in range(ROUNDS):
+        _add(ours, _ran([sys.executable, "-m", "bench.barlake", "reads", str(home)]))
+        _add(wide, _ran([sys.executable, "-m", "bench.barlake", "reads", str(large)]))
+        _add(ours, _ran([sys.executable, "-m", "bench.barlake", "cold", str(home)]))
+        if PEERS.exists():
+            arctic = folder / f"arctic-{turn}"
+            command = [str(PEERS), str(ROOT / "peers" / "arctic.py"), str(plain), str(arctic)]
+            _add(theirs, _ran(command))
+    _add(ours, _ran([sys.executable, "-m", "bench.barlake", "appends", str(home)]))
+    rows = [
+        _beside("one symbol, one day", ours, theirs, "day"),
+        _beside("the same, 500 symbols x 10 years in the lake", wide, theirs, "day"),
+        _beside("one symbol, five years", ours, theirs, "five_years"),
+        _beside("the same, resampled to 1 hour", ours, theirs, "hour"),
+        _within("append a symbol-day", ours, theirs, "append", 15),
+        _within("cold import, open, a day, above bare imports", ours, {}, "cold", 150),
+    ]
+    return [*rows, *loads, *_sizes(home, theirs)]
+
+
+def _load(home: Path, bare: Path) -> list[Row]:
+    """Three symbols from nothing, beside bare Parquet files of the same bars."""
+    frames = [market.minutes(name, seed) for seed, name in enumerate(("SPY", "QQQ", "AAPL"))]
+    whole = pl.concat(frames)
+    begun = time.perf_counter()
+    bare.mkdir()
+    for (symbol, year), part in whole.group_by("symbol", pl.col("timestamp").dt.year()):
+        part.write_parquet(bare / f"{symbol}-{year}.parquet")
+    plain = time.perf_counter() - begun
+    with lake.open(home, create=True) as store:
+        begun = time.perf_counter()
+        covered = tuple(
+            lake.Covered(frame["symbol"][0], frame["timestamp"][0], frame["timestamp"][-1])
+            for frame in frames
+        )
+        store.commit_bars(lake.Fetched("alpaca:sip", whole, covered))
+        ours = time.perf_counter() - begun
+    ratio = ours / plain
+    work = f"bulk load of {whole.height / 1e6:.1f} M bars"
+    return [Row(work, "s", ours, "bare Parquet (polars)", plain, ratio, "ratio <= 2", ratio <= 2)]
+
+
+def _fill_large(home: Path, large: Path) -> None:
+    shutil.copytree(home, large)
+    with lake.open(large) as store:
+        store.commit_bars(lake.Fetched("alpaca:sip", market.thin(500, 2014, 10)))
+
+
+def _sizes(home: Path, theirs: Figures) -> list[Row]:
+    """Bytes on disk; a peer's allocation counts, for it is what the disk gives."""
+    with lake.open(home) as store:
+        bars = store.sql("SELECT count(*) FROM bars_1m").item()
+    files = (home / "parquet" / "main" / "bars_1m").rglob("*.parquet")
+    ours = sum(file.stat().st_size for file in files) / bars
+    peer = median(theirs["bytes_a_bar"]) if theirs else None
+    ratio = ours / peer if peer else None
+    return [Row("size on disk", "bytes a bar", ours, "ArcticDB", peer, ratio, "told", None)]
+
+
+def _beside(work: str, ours: Figures, theirs: Figures, key: str) -> Row:
+    mine = median(ours[key])
+    if not theirs:
+        return Row(work, "ms", mine, "ArcticDB", None, None, "ratio <= 1", None)
+    peer = median(theirs[key])
+    ratio = mine / peer
+    return Row(work, "ms", mine, "ArcticDB", peer, ratio, "ratio <= 1", ratio <= 1)
+
+
+def _within(work: str, ours: Figures, theirs: Figures, key: str, most: float) -> Row:
+    mine = median(ours[key])
+    peer = median(theirs[key]) if theirs else None
+    ratio = mine / peer if peer else None
+    name = "ArcticDB" if peer else ""
+    return Row(work, "ms", mine, name, peer, ratio, f"<= {most:g} ms", mine <= most)
+
+
+def _ran(command: Sequence[str]) -> dict[str, float]:
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=600)
+    return {name: float(value) for name, value in json.loads(done.stdout).items()}
+
+
+def _add(figures: Figures, found: dict[str, float]) -> None:
+    for name, value in found.items():
+        figures.setdefault(name, []).append(value)
+
+
+def _show(rows: Sequence[Row]) -> None:
+    columns = ("work", "barlake", "peer", "ratio", "goal", "met")
+    table = [
+        (
+            row.work,
+            f"{row.barlake:.1f} {row.unit}",
+            f"{row.peer} {row.peer_value:.1f}" if row.peer_value is not None else "-",
+            f"{row.ratio:.2f}" if row.ratio is not None else "-",
+            row.goal,
+            {True: "yes", False: "NO", None: "-"}[row.met],
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[index]) for line in (columns, *table)) for index in range(len(columns))]
+    for line in (columns, *table):
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)))
+
+
+if __name__ == "__main__":
+    main()

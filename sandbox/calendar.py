@@ -42,6 +42,13 @@ class Sessions:
         return int(np.searchsorted(self.days, day))
 
 
+def is_over(day: int, now: float) -> bool:
+    """Whether nothing more trades on a day: after its extended hours, or on the day after."""
+    sessions = nyse()
+    row = sessions.index(day)
+    return now >= (midnight(day + 1) if row is None else sessions.post_close[row])
+
+
 @cache
 def nyse() -> Sessions:
     """The sessions of the New York Stock Exchange, made at the first call (about half a second)."""

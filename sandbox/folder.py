@@ -1,5 +1,8 @@
 """A market that is a folder of Parquet files, ``SYMBOL.parquet`` each.
 
+Daily bars lie in a folder ``bars_1day`` inside it or beside it, with files of the same form; a symbol
+without one there has the days its minutes make.
+
 Both feeds serve the same bars: a file does not say which feed it came from. What the files have
 is served as it is (zero volume, prices outside the range); only the order is mended, and of two
 bars of a minute the later row counts.
@@ -18,7 +21,9 @@ from sandbox.calendar import Int64s
 from sandbox.config import TICKER
 from sandbox.errors import ConfigError, DataFolderError
 from sandbox.market import Action, ByteCache, Listing
+from sandbox.timeframes import day_bar
 
+DAILY = "bars_1day"
 PRICES = ("open", "high", "low", "close")
 REQUIRED = {"timestamp", *PRICES, "volume"}
 #: Held decoded; a symbol's ten years are about 60 MB.
@@ -44,8 +49,8 @@ class FolderMarket:
     """The bars of a folder.
 
     Args:
-        folder: Where the files are.
-        symbols: Which to serve; empty means all.
+        folder: Where the files of minutes are.
+        symbols: Which to serve; empty means all that have minutes or days.
 
     Raises:
         DataFolderError: No such folder, no such files, or one that is not Parquet with the columns
@@ -56,45 +61,75 @@ class FolderMarket:
     def __init__(self, folder: Path, symbols: tuple[str, ...] = ()) -> None:
         if not folder.is_dir():
             raise DataFolderError(folder, "is not a folder")
-        files = {p.stem: p for p in sorted(folder.glob("*.parquet")) if TICKER.fullmatch(p.stem)}
-        if not files:
+        minutes, days = _files(folder), _files(_daily_folder(folder))
+        if not minutes:
             raise DataFolderError(folder, "has no SYMBOL.parquet file")
         for symbol in symbols:
-            if symbol not in files:
+            if symbol not in minutes | days:
                 raise ConfigError(f"There is no {symbol}.parquet in {folder}.")
-        self._files = {s: files[s] for s in sorted(set(symbols or files))}
-        for path in self._files.values():
+        self._symbols = sorted(set(symbols or minutes | days))
+        self._minutes = {s: minutes[s] for s in self._symbols if s in minutes}
+        self._days = {s: days[s] for s in self._symbols if s in days}
+        for path in (*self._minutes.values(), *self._days.values()):
             _check(path)
         self.actions: tuple[Action, ...] = tuple(
-            action for action in read_actions(folder) if action.symbol in self._files
+            action for action in read_actions(folder) if action.symbol in self._symbols
         )
-        self._series: ByteCache[str, Series] = ByteCache(CACHE_BYTES, lambda series: series.size)
+        self._series: ByteCache[Path, Series] = ByteCache(CACHE_BYTES, lambda series: series.size)
 
     @cached_property
     def listings(self) -> tuple[Listing, ...]:
         """All symbols, sorted."""
-        return tuple(Listing(symbol, f"{symbol} of a folder", "NYSE") for symbol in self._files)
+        return tuple(Listing(symbol, f"{symbol} of a folder", "NYSE") for symbol in self._symbols)
 
     def days(self, symbol: str) -> Int64s:
-        """The New York days on which a symbol has bars."""
-        if symbol not in self._files:
-            return np.empty(0, np.int64)
-        return self._read(symbol).days
+        """The New York days on which a symbol has minute bars."""
+        return self._days_of(self._minutes.get(symbol))
 
     def minutes(self, symbol: str, feed: str, day: int) -> Bars:
-        """The bars of one of these days; feeds other than sip and iex have none."""
-        if feed not in {"sip", "iex"}:
+        """The minute bars of a day; feeds other than sip and iex have none."""
+        return self._bars_of(self._minutes.get(symbol), feed, day)
+
+    def daily_days(self, symbol: str) -> Int64s:
+        """The days of a symbol's daily bars and those of its minutes: one of them may not be over."""
+        return np.union1d(self._days_of(self._days.get(symbol)), self.days(symbol))
+
+    def daily(self, symbol: str, feed: str, day: int) -> Bars:
+        """The daily bar of the symbol's file, if it has one; without a file that of its minutes."""
+        if symbol in self._days:
+            return self._bars_of(self._days[symbol], feed, day)
+        return day_bar(self.minutes(symbol, feed, day), day)
+
+    def _days_of(self, path: Path | None) -> Int64s:
+        return np.empty(0, np.int64) if path is None else self._read(path).days
+
+    def _bars_of(self, path: Path | None, feed: str, day: int) -> Bars:
+        if path is None or feed not in {"sip", "iex"}:
             return EMPTY_BARS
-        series = self._read(symbol)
+        series = self._read(path)
         row = int(np.searchsorted(series.days, day))
+        if row == len(series.days) or series.days[row] != day:
+            return EMPTY_BARS
         return series.bars.rows(int(series.starts[row]), int(series.starts[row + 1]))
 
-    def _read(self, symbol: str) -> Series:
-        held = self._series.get(symbol)
+    def _read(self, path: Path) -> Series:
+        held = self._series.get(path)
         if held is None:
-            held = read_series(self._files[symbol])
-            self._series.put(symbol, held)
+            held = read_series(path)
+            self._series.put(path, held)
         return held
+
+
+def _files(folder: Path | None) -> dict[str, Path]:
+    """The files of a folder by symbol."""
+    found = sorted(folder.glob("*.parquet")) if folder else []
+    return {path.stem: path for path in found if TICKER.fullmatch(path.stem)}
+
+
+def _daily_folder(folder: Path) -> Path | None:
+    """Where the daily bars of a folder lie, if there are any."""
+    places = (folder / DAILY, folder.resolve().parent / DAILY)
+    return next((place for place in places if place.is_dir()), None)
 
 
 def read_series(path: Path) -> Series:

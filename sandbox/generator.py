@@ -12,6 +12,7 @@ import numpy as np
 
 from sandbox.bars import EMPTY_BARS, Bars, Float64s
 from sandbox.calendar import Int64s, nyse
+from sandbox.daily import official
 from sandbox.levels import Levels, daily_levels, generated_days, stream
 from sandbox.market import Action, Listing
 from sandbox.profiles import DEFAULT_SYMBOLS, Profile, profile_of
@@ -26,6 +27,7 @@ from sandbox.session import (
     session_minutes,
     shape,
 )
+from sandbox.timeframes import day_bar
 from sandbox.times import day_of, midnight
 
 
@@ -74,6 +76,16 @@ class GeneratedMarket:
         if feed == "iex":
             return on_iex(self._draw(self._profiles[symbol], day), midnight(day))
         return EMPTY_BARS
+
+    def daily_days(self, symbol: str) -> Int64s:
+        """The sessions since a symbol was listed."""
+        return self.days(symbol)
+
+    def daily(self, symbol: str, feed: str, day: int) -> Bars:
+        """The bar of one of these sessions, as a provider makes it; see :mod:`sandbox.daily`."""
+        bar = day_bar(self.minutes(symbol, feed, day), day)
+        random = stream(self._seed, symbol, feed, "official", day)
+        return official(bar, random, auctions=feed == "sip")
 
     def _path(self, symbol: str) -> Levels:
         if symbol not in self._paths:

@@ -39,7 +39,7 @@ class Listing:
 
 
 class Market(Protocol):
-    """Raw minute bars by symbol, feed and New York day; the future included."""
+    """Raw minute and daily bars by symbol, feed and New York day; the future included."""
 
     @property
     def listings(self) -> tuple[Listing, ...]:
@@ -52,11 +52,19 @@ class Market(Protocol):
         ...
 
     def days(self, symbol: str) -> Int64s:
-        """The days that may have bars, in order; none for an unknown symbol."""
+        """The days that may have minute bars, in order; none for an unknown symbol."""
         ...
 
     def minutes(self, symbol: str, feed: str, day: int) -> Bars:
-        """The bars of one of these days."""
+        """The minute bars of a day."""
+        ...
+
+    def daily_days(self, symbol: str) -> Int64s:
+        """The days that may have a daily bar, in order; none for an unknown symbol."""
+        ...
+
+    def daily(self, symbol: str, feed: str, day: int) -> Bars:
+        """The daily bar of a day that is over, opening at midnight in New York; at most one."""
         ...
 
 

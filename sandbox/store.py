@@ -8,10 +8,18 @@ import numpy as np
 
 from sandbox.actions import adjustment_factors
 from sandbox.bars import EMPTY_BLOCK, Bars, Block, encode_each
-from sandbox.calendar import Int64s
+from sandbox.calendar import Int64s, is_over
 from sandbox.config import Clock
 from sandbox.market import Action, ByteCache, Market
-from sandbox.timeframes import MINUTE, ONE_MINUTE, Timeframe, day_bar, first_days, roll_up
+from sandbox.timeframes import (
+    MINUTE,
+    ONE_MINUTE,
+    Timeframe,
+    day_bar,
+    first_days,
+    roll_days,
+    roll_session,
+)
 from sandbox.times import date_of, new_york_day
 
 CACHE_BYTES = 256 << 20
@@ -48,8 +56,8 @@ class BarStore:
     """The bars of a market up to the present.
 
     Args:
-        market: Where minutes come from.
-        clock: The present: a minute is served once it is over.
+        market: Where minutes and days come from.
+        clock: The present: a minute is served once it is over, the day that runs as its minutes so far.
     """
 
     def __init__(self, market: Market, clock: Clock) -> None:
@@ -104,7 +112,8 @@ class BarStore:
         self, symbol: str, timeframe: Timeframe, first: int, last: int
     ) -> tuple[Int64s, list[int]]:
         """Days, and where the days of each bar begin (of each session, if it has several bars)."""
-        days = self.market.days(symbol)
+        market = self.market
+        days = market.days(symbol) if timeframe.is_intraday else market.daily_days(symbol)
         days = days[: np.searchsorted(days, new_york_day(self.clock()), side="right")]
         labels = first_days(days, timeframe)
         low, high = new_york_day(max(first, 0)), new_york_day(max(last, 0))
@@ -141,20 +150,32 @@ class BarStore:
 
     def _bars(self, key: Key, view: View, unit: Int64s, actions: tuple[Action, ...]) -> Bars:
         symbol, feed, timeframe = key[:3]
-        over = int(self.clock()) - MINUTE
-        sessions = {}
-        for day in unit.tolist():
-            bars = self.market.minutes(symbol, feed, day).between(0, over)
-            sessions[day] = bars.adjusted(*self._factors(view, day, actions))
-        if timeframe.is_raw:
-            return sessions[int(unit[0])]
-        return roll_up(sessions, timeframe, int(first_days(unit[:1], timeframe)[0]))
+        first = int(unit[0])
+        if timeframe.is_intraday:  # whose unit is one day
+            bars = self._minutes(symbol, feed, first)
+            return roll_session(
+                bars.adjusted(*self._factors(view, first, actions)), timeframe, first
+            )
+        days = [
+            self._day(symbol, feed, day).adjusted(*self._factors(view, day, actions))
+            for day in unit.tolist()
+        ]
+        return roll_days(days, int(first_days(unit[:1], timeframe)[0]))
+
+    def _minutes(self, symbol: str, feed: str, day: int) -> Bars:
+        return self.market.minutes(symbol, feed, day).between(0, int(self.clock()) - MINUTE)
+
+    def _day(self, symbol: str, feed: str, day: int) -> Bars:
+        """The daily bar; of a day that is not over, what its minutes make so far."""
+        if is_over(day, self.clock()):
+            return self.market.daily(symbol, feed, day)
+        return day_bar(self._minutes(symbol, feed, day), day)
 
     def _find_close_before(self, action: Action) -> float | None:
-        days = self.market.days(action.symbol)
+        days = self.market.daily_days(action.symbol)
         ex_day = np.datetime64(action.ex_date, "D").astype(np.int64)
         for day in days[: np.searchsorted(days, ex_day)][::-1].tolist():
-            bar = day_bar(self.market.minutes(action.symbol, "sip", day), day)
+            bar = self._day(action.symbol, "sip", day)
             if len(bar):
                 return float(bar.close[0])
         return None

@@ -1,8 +1,9 @@
-"""Timeframes and how minutes roll up into them.
+"""Timeframes and how shorter bars roll up into them.
 
-Minutes and hours are counted from midnight in New York, so that no bar spans two sessions. A day
-takes its prices from the regular session and its volume from all hours, and opens at midnight in
-New York. Weeks begin on Monday; months are counted from January.
+Minutes and hours are made of minutes and counted from midnight in New York, so that no bar spans
+two sessions. Weeks and months are made of daily bars; weeks begin on Monday, months are counted
+from January. A day made of minutes takes its prices from the regular session and its volume from
+all hours; a day opens at midnight in New York.
 """
 
 import re
@@ -79,20 +80,22 @@ def first_days(days: Int64s, timeframe: Timeframe) -> Int64s:
     return days
 
 
-def roll_up(sessions: dict[int, Bars], timeframe: Timeframe, first_day: int) -> Bars:
-    """The bars that some sessions' minutes make.
+def roll_session(bars: Bars, timeframe: Timeframe, day: int) -> Bars:
+    """The bars of some minutes or hours that a session's minutes make."""
+    if not len(bars) or timeframe.is_raw:
+        return bars
+    width = timeframe.count * (MINUTE if timeframe.unit == "Min" else HOUR)
+    origin = midnight(day)
+    labels, starts = np.unique((bars.time - origin) // width, return_index=True)
+    return _group(bars, starts, labels * width + origin)
 
-    Args:
-        sessions: Minute bars by day, in order. One session for minutes, hours and days.
-        timeframe: What to make; days, weeks and months give at most one bar.
-        first_day: The day whose midnight such a bar opens at.
-    """
-    if timeframe.is_intraday:
-        return join([_roll_session(bars, timeframe, day) for day, bars in sessions.items()])
-    days = [bar for day, bars in sessions.items() if len(bar := day_bar(bars, day))]
-    if not days:
+
+def roll_days(days: list[Bars], first_day: int) -> Bars:
+    """The bar that daily bars make together, opening at the midnight of a day; none of none."""
+    traded = [bar for bar in days if len(bar)]
+    if not traded:
         return EMPTY_BARS
-    return _group(join(days), np.array([0]), np.array([midnight(first_day)]))
+    return _group(join(traded), np.array([0]), np.array([midnight(first_day)]))
 
 
 def day_bar(bars: Bars, day: int) -> Bars:
@@ -110,15 +113,6 @@ def day_bar(bars: Bars, day: int) -> Bars:
         prices.time, prices.open, prices.high, prices.low, prices.close,
         volumes.volume, volumes.count, volumes.vwap,
     )  # fmt: skip
-
-
-def _roll_session(bars: Bars, timeframe: Timeframe, day: int) -> Bars:
-    if not len(bars):
-        return bars
-    width = timeframe.count * (MINUTE if timeframe.unit == "Min" else HOUR)
-    origin = midnight(day)
-    labels, starts = np.unique((bars.time - origin) // width, return_index=True)
-    return _group(bars, starts, labels * width + origin)
 
 
 def _group(bars: Bars, starts: Int64s, labels: Int64s) -> Bars:

@@ -77,6 +77,68 @@ def test_a_split_above_the_folder_adjusts_its_bars(folder, open_sandbox):
     assert [bar["c"] for bar in both] == [20.09, 20.09, 10.045, 10.25]
 
 
+@pytest.fixture
+def days(folder):
+    """Daily bars beside the minutes of X, and of D, which has no minutes."""
+    place = folder.parent / "bars_1day"
+    place.mkdir()
+    frame = pl.DataFrame(
+        {
+            "timestamp": [datetime(2024, 10, day, 4, tzinfo=UTC) for day in (11, 14, 16)],
+            "open": [10.0, 10.01, 10.02],
+            "high": 10.6,
+            "low": 9.4,
+            "close": [10.3, 10.31, 10.32],
+            "volume": [400_000, 400_001, 400_002],
+        }
+    )
+    frame.write_parquet(place / "X.parquet")
+    frame.write_parquet(place / "D.parquet")
+    return place
+
+
+def test_daily_bars_beside_the_folder_are_served_in_place_of_its_minutes(
+    folder, days, open_sandbox
+):
+    client = open_sandbox(data=folder)
+    served = client.bars("X", "2024-10-01", "2024-10-31", timeframe="1Day")
+
+    assert [(bar["t"], bar["o"], bar["c"], bar["v"]) for bar in served] == [
+        ("2024-10-11T04:00:00Z", 10.0, 10.3, 400_000),
+        ("2024-10-14T04:00:00Z", 10.01, 10.31, 400_001),
+        ("2024-10-16T04:00:00Z", 10.02, 10.32, 400_002),  # its file has no 15th and no 17th
+    ]
+    assert served == client.bars("D", "2024-10-01", "2024-10-31", timeframe="1Day")
+    (week,) = client.bars("X", "2024-10-14", "2024-10-18", timeframe="1Week")
+    assert (week["o"], week["c"], week["v"]) == (10.01, 10.32, 800_003)
+    assert len(client.bars("X", "2024-10-14", "2024-10-17")) == 4 * 390
+
+
+def test_a_symbol_with_days_alone_has_no_minutes_and_one_without_has_those_of_its_minutes(
+    folder, days, open_sandbox
+):
+    client = open_sandbox(data=folder)
+
+    assert client.bars("D", "2024-10-01", "2024-10-31") == []
+    (day,) = client.bars("Y", "2024-10-01", "2024-10-31", timeframe="1Day")
+    assert (day["o"], day["v"]) == (10.0, 3000)
+    assert [asset["symbol"] for asset in client.get("/v2/assets").json()] == ["D", "X", "Y"]
+
+
+def test_the_day_that_runs_is_made_of_its_minutes_whatever_its_file_has(folder, days, open_sandbox):
+    client = open_sandbox(data=folder, now=OPEN + timedelta(minutes=10))
+
+    (day,) = client.bars("X", "2024-10-14", "2024-10-14", timeframe="1Day")
+
+    assert (day["o"], day["v"]) == (10.0, 10_000)
+
+
+def test_the_folder_of_daily_bars_serves_them_when_it_is_named_itself(days, open_sandbox):
+    served = open_sandbox(data=days).bars("D", "2024-10-01", "2024-10-31", timeframe="1Day")
+
+    assert [bar["v"] for bar in served] == [400_000, 400_001, 400_002]
+
+
 def test_chosen_symbols_alone_are_served(folder, open_sandbox):
     client = open_sandbox(data=folder, symbols=("Y",))
 

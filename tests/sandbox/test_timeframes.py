@@ -1,5 +1,7 @@
 """What bars longer than a minute promise: they are the minutes rolled up, as polars does it."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 
@@ -42,16 +44,33 @@ def test_minutes_and_hours_are_the_minutes_rolled_up(client, timeframe, minutes_
     assert served["vw"].to_list() == pytest.approx(expected["vw"].to_list())
 
 
-def test_a_day_has_regular_prices_and_the_volume_of_all_hours(client):
-    (day,) = client.bars("SPY", "2024-11-27", "2024-11-27", timeframe="1Day")
-    minutes = client.bars("SPY", "2024-11-27", "2024-11-27")
-    regular = client.bars("SPY", "2024-11-27T14:30:00Z", "2024-11-27T20:59:00Z")
+def test_a_day_is_near_its_regular_minutes_and_no_roll_up_of_them(client):
+    dates = [f"2024-11-{day}" for day in (18, 19, 20, 21, 22, 25, 26, 27)]
+    auctions = 0
+    for day in client.bars("SPY", dates[0], dates[-1], timeframe="1Day"):
+        date = day["t"][:10]
+        minutes = client.bars("SPY", date, date)
+        regular = client.bars("SPY", f"{date}T14:30:00Z", f"{date}T20:59:00Z")
+        rolled = (regular[0]["o"], regular[-1]["c"])
 
-    assert day["t"] == "2024-11-27T05:00:00Z"
+        assert day["t"] == f"{date}T05:00:00Z"
+        assert (day["o"], day["c"]) == pytest.approx(rolled, rel=0.002)
+        assert day["h"] == max(day["o"], day["c"], *(bar["h"] for bar in regular))
+        assert day["l"] == min(day["o"], day["c"], *(bar["l"] for bar in regular))
+        assert 1 < day["v"] / sum(bar["v"] for bar in minutes) < 1.03  # odd lots, of all hours
+        assert 1 < day["n"] / sum(bar["n"] for bar in minutes) < 1.31
+        auctions += (day["o"], day["c"]) != rolled
+
+    assert auctions > len(dates) / 2
+
+
+def test_one_exchange_opens_and_closes_with_its_own_trades(client):
+    (day,) = client.bars("SPY", "2024-11-27", "2024-11-27", timeframe="1Day", feed="iex")
+    minutes = client.bars("SPY", "2024-11-27", "2024-11-27", feed="iex")
+    regular = [bar for bar in minutes if "T14:30" <= bar["t"][10:16] < "T21:00"]
+
     assert (day["o"], day["c"]) == (regular[0]["o"], regular[-1]["c"])
-    assert day["h"] == max(bar["h"] for bar in regular)
-    assert day["l"] == min(bar["l"] for bar in regular)
-    assert day["v"] == sum(bar["v"] for bar in minutes) > sum(bar["v"] for bar in regular)
+    assert day["v"] > sum(bar["v"] for bar in minutes)
 
 
 def test_a_daily_bar_opens_at_midnight_in_new_york(client):
@@ -63,6 +82,19 @@ def test_a_daily_bar_opens_at_midnight_in_new_york(client):
         "2024-11-04T05:00:00Z",  # after the end of daylight saving on the 3rd
         "2024-11-05T05:00:00Z",
     ]
+
+
+def test_a_day_is_the_providers_own_only_after_its_extended_hours(open_sandbox):
+    so_far, over = (
+        open_sandbox(now=datetime(2024, 11, 29, hour, minute, tzinfo=UTC)).bars(
+            "SPY", "2024-11-29", "2024-11-29", timeframe="1Day"
+        )
+        for hour, minute in ((21, 59), (22, 0))  # a half day: to 17:00
+    )
+    later = open_sandbox().bars("SPY", "2024-11-29", "2024-11-29", timeframe="1Day")
+
+    assert so_far[0]["v"] < over[0]["v"]
+    assert over == later
 
 
 def test_the_day_that_runs_is_a_bar_so_far(client):

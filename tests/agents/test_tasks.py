@@ -24,7 +24,7 @@ from sandbox.serve import running
 from tests.market import bar, fetched
 
 
-def wait_for(what, seconds=30.0):
+def wait_for(what, seconds=90.0):
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, "waited in vain"
@@ -200,7 +200,7 @@ def test_the_job_of_a_killed_worker_is_resumed_by_the_next_that_starts(house, jo
     begins = time.monotonic()
     house.start("worker-2")
     wait_for(lambda: len(begun(journal, job)) == 2)
-    assert time.monotonic() - begins < 15
+    assert time.monotonic() - begins < 30  # and not when its lease is over
     fcntl.flock(blocked, fcntl.LOCK_UN)
 
     done = wait_for(lambda: (now := journal.job(job.id)).is_finished and now)
@@ -229,7 +229,7 @@ def test_without_a_broker_sending_fails_soon_and_the_job_is_done_once_there_is_o
     with pytest.raises(BrokerMissingError):
         tasks.check_broker()
     assert not tasks.ping()
-    assert time.monotonic() - begins < 4
+    assert time.monotonic() - begins < 15  # it would try for ever
 
     house.start("broker", "worker-1")
     tasks.check_broker()
@@ -289,7 +289,7 @@ def test_a_broker_that_accepts_and_never_answers_is_missed_soon(place, monkeypat
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{mute.getsockname()[1]}/0")
         begins = time.monotonic()
         assert not tasks.ping()
-        assert time.monotonic() - begins < 3
+        assert time.monotonic() - begins < 15
 
 
 def test_the_socket_of_a_deep_home_lies_in_a_short_private_folder(tmp_path):

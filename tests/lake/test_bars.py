@@ -231,7 +231,7 @@ def test_an_interrupt_while_waiting_at_the_gate_leaves_it_free(store):
         signal.signal(signal.SIGALRM, before)
     time.sleep(0.2)  # the thread that stood in line gets the lock only now
 
-    with hold(store.place.gate, patience=1.0):
+    with hold(store.place.gate, patience=10.0):
         pass
 
 

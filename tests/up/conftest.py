@@ -13,7 +13,7 @@ import pytest
 from lake.journal.processes import started
 
 
-def wait_for(what, seconds=40.0):
+def wait_for(what, seconds=90.0):
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, "waited in vain"

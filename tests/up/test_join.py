@@ -53,9 +53,9 @@ def test_a_member_alone_gets_its_work_done_and_leaves_nothing_behind(run, home):
     member = run(ONE_JOB, "0")
     joined(member)
     assert "done" in member.out.read_text()
-    assert member.wait(30) == 0
+    assert member.wait(90) == 0
 
-    wait_for(lambda: kinds(home) == NOTHING, 20)
+    wait_for(lambda: kinds(home) == NOTHING)
     assert not (home / "run" / "valkey.sock").exists()
     with Journal.open(home) as journal:
         assert [agent.state for agent in journal.agents()] == ["stopped"]
@@ -76,7 +76,7 @@ def test_members_that_come_at_once_share_one_broker_and_one_worker(run, home):
     time.sleep(4.5)
     assert pids(home, "broker") == broker
     members[2].kill()
-    wait_for(lambda: kinds(home) == NOTHING, 20)
+    wait_for(lambda: kinds(home) == NOTHING)
 
 
 def test_a_killed_member_takes_the_house_with_it_only_if_it_was_the_last(run, home):
@@ -85,7 +85,7 @@ def test_a_killed_member_takes_the_house_with_it_only_if_it_was_the_last(run, ho
     os.kill(member.pid, signal.SIGKILL)
     member.wait()
 
-    wait_for(lambda: kinds(home) == NOTHING, 20)
+    wait_for(lambda: kinds(home) == NOTHING)
 
 
 def test_a_member_that_comes_back_soon_finds_the_same_broker(run, home):
@@ -140,16 +140,18 @@ def test_a_home_with_a_long_name_and_spaces_works(run, home, tmp_path):
     deep = tmp_path / ("a home with spaces " * 5).strip()
     member = run(ONE_JOB, "0", BARLAKE_HOME=str(deep))
     joined(member)
-    member.wait(30)
-    wait_for(lambda: kinds(deep) == NOTHING, 20)
+    member.wait(90)
+    wait_for(lambda: kinds(deep) == NOTHING)
 
 
 def test_joining_is_quick_where_a_broker_runs(run, home):
     first = run(MEMBER)
     joined(first)
+    broker = pids(home, "broker")
     second = run(MEMBER)
     joined(second)
-    assert float(second.out.read_text().split()[-1]) < 2.0
+    assert pids(home, "broker") == broker
+    assert float(second.out.read_text().split()[-1]) < 10.0
 
 
 def test_an_unfinished_job_is_taken_up_by_the_worker_of_who_joins(run, home):
@@ -204,8 +206,8 @@ def test_a_reload_of_the_api_leaves_broker_and_worker_alone(run, home, tmp_path,
     assert (pids(home, "broker"), pids(home, "keeper"), pids(home, "worker")) == before
 
     server.send_signal(signal.SIGINT)
-    server.wait(20)
-    wait_for(lambda: kinds(home) == NOTHING, 25)
+    server.wait(60)
+    wait_for(lambda: kinds(home) == NOTHING)
 
 
 def test_a_lock_is_told_from_a_lock_file(tmp_path):

@@ -63,8 +63,8 @@ def test_everything_runs_and_one_ctrl_c_ends_all_of_it(house, home, ports):
 
     begun = time.monotonic()
     house.send_signal(signal.SIGINT)
-    assert house.wait(20) == 0
-    assert time.monotonic() - begun < 12
+    assert house.wait(60) == 0
+    assert time.monotonic() - begun < 30
     assert not any(alive(pid) for pid in processes)
     assert of_home(home) == {}
     assert "Everything is stopped." in house.out.read_text()
@@ -74,12 +74,12 @@ def test_no_process_is_left_when_it_is_killed(house, home, run):
     processes = list(of_home(home))
     house.kill()
     house.wait()
-    wait_for(lambda: not any(alive(pid) for pid in processes), 10)
+    wait_for(lambda: not any(alive(pid) for pid in processes))
 
     again = run(UP)
     ready(again)
     again.terminate()
-    assert again.wait(20) == 0
+    assert again.wait(60) == 0
     assert of_home(home) == {}
 
 
@@ -87,7 +87,7 @@ def test_a_second_one_for_the_same_home_is_refused_in_a_sentence(house, home, ru
     before = set(of_home(home))
     second = run(UP)
 
-    assert second.wait(30) == 2
+    assert second.wait(90) == 2
     told = second.out.read_text()
     assert "runs already" in told
     assert str(house.pid) in told
@@ -122,7 +122,7 @@ def test_a_port_in_use_is_named_with_its_setting_before_anything_starts(
 ):
     with socket.create_server(("127.0.0.1", ports[which])):
         process = run(UP)
-        assert process.wait(30) == 2
+        assert process.wait(90) == 2
     told = process.out.read_text()
     assert str(ports[which]) in told
     assert setting in told
@@ -133,7 +133,7 @@ def test_a_port_in_use_is_named_with_its_setting_before_anything_starts(
 
 def test_a_broker_elsewhere_that_does_not_answer_is_told_in_a_sentence(run, home):
     process = run(UP, REDIS_URL="redis://127.0.0.1:1/0")
-    assert process.wait(30) != 0
+    assert process.wait(90) != 0
     told = process.out.read_text()
     assert "No broker answers at redis://127.0.0.1:1" in told
     assert "Traceback" not in told
@@ -145,7 +145,7 @@ def test_a_part_that_cannot_start_is_told_with_its_log_and_nothing_is_left(run, 
         "import app.up.parts as p; from pathlib import Path; p._ui_page = lambda: Path('/no')\n"
     )
     process = run(broken + UP)
-    assert process.wait(60) not in (0, None)
+    assert process.wait(90) not in (0, None)
     told = process.out.read_text()
     assert "ui did not start" in told
     assert str(home / "logs" / "ui.log") in told
@@ -157,7 +157,7 @@ def test_ctrl_c_while_it_starts_ends_all_of_it(run, home):
     process = run(UP)
     wait_for(lambda: len(of_home(home)) > 3)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert of_home(home) == {}
 
 
@@ -171,15 +171,15 @@ def test_work_under_way_neither_delays_the_end_nor_gets_lost(house, home, run):
             wait_for(lambda: journal.job(job.id).state == "running")
             begun = time.monotonic()
             house.send_signal(signal.SIGINT)
-            assert house.wait(20) == 0
-            assert time.monotonic() - begun < 12
+            assert house.wait(60) == 0
+            assert time.monotonic() - begun < 30  # the job would wait for the gate much longer
             assert of_home(home) == {}
         assert not journal.job(job.id).is_finished
         again = run(UP)
         ready(again)
         wait_for(lambda: journal.job(job.id).state == "done")
         again.terminate()
-        assert again.wait(20) == 0
+        assert again.wait(60) == 0
 
 
 def test_it_takes_over_from_an_api_that_runs_and_hands_back(run, home):
@@ -192,8 +192,8 @@ def test_it_takes_over_from_an_api_that_runs_and_hands_back(run, home):
     joined(run(ONE_JOB, "0"))
 
     house.send_signal(signal.SIGINT)
-    assert house.wait(20) == 0
+    assert house.wait(60) == 0
     wait_for(lambda: kinds(home)["broker"] == 1 and kinds(home)["worker"] == 2)
     member.kill()
     member.wait()
-    wait_for(lambda: kinds(home) == NOTHING, 25)
+    wait_for(lambda: kinds(home) == NOTHING)

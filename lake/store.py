@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -246,57 +246,87 @@ class Lake:
                    FROM bars_1m GROUP BY symbol, source ORDER BY symbol, source"""
             ).pl()
 
-    def source_of(self, symbol: str, source: str | None = None) -> str:
+    def source_of(self, symbol: str, source: str | None = None, *, dataset: str = "bars_1m") -> str:
         """The source ``bars`` shows for a symbol, or the named one if it has the symbol.
 
         Raises:
             BarsMissingError: The lake has no such bars.
+            DatasetError: There is no such dataset.
         """
+        name = check_dataset(dataset).name
         with self.reading() as connection:
-            return source_of(connection, check_symbol(symbol), source)
+            return source_of(connection, check_symbol(symbol), source, name)
 
-    def covered(self, symbol: str, source: str) -> list[Interval]:
+    def covered(self, symbol: str, source: str, *, dataset: str = "bars_1m") -> list[Interval]:
         """What was fetched completely from a source: merged intervals (UTC, end outside)."""
+        name = check_dataset(dataset).name
         with self.reading() as connection:
-            return coverage.covered(connection, source, check_symbol(symbol))
+            return coverage.covered(connection, source, check_symbol(symbol), name)
 
-    def coverage(self, symbol: str, source: str | None = None) -> pl.DataFrame:
+    def coverage(
+        self, symbol: str, source: str | None = None, *, dataset: str = "bars_1m"
+    ) -> pl.DataFrame:
         """What was fetched completely: ``start`` and ``end`` (UTC, end outside), merged.
 
         Raises:
             BarsMissingError: No source is named and the lake has no bars of the symbol.
         """
-        chosen = source or self.source_of(symbol)
+        chosen = source or self.source_of(symbol, dataset=dataset)
         time = pl.Datetime("us", "UTC")
         schema = {"start": time, "end": time}
-        return pl.DataFrame(self.covered(symbol, chosen), schema=schema, orient="row")
+        rows = self.covered(symbol, chosen, dataset=dataset)
+        return pl.DataFrame(rows, schema=schema, orient="row")
 
     def gaps(
-        self, symbol: str, start: Moment = None, end: Moment = None, source: str | None = None
+        self,
+        symbol: str,
+        start: Moment = None,
+        end: Moment = None,
+        source: str | None = None,
+        *,
+        dataset: str = "bars_1m",
     ) -> pl.DataFrame:
-        """Regular session minutes that lie in no fetched interval.
+        """Regular session minutes that lie in no fetched interval; of daily bars: whole sessions.
 
-        Without a range: from the first fetched session to the last. Minutes to come are no gap.
+        Without a range: from the first fetched session to the last. Minutes to come are no gap,
+        nor is a day that is not over.
 
         Returns:
-            ``session_date``, ``start``, ``end`` (UTC, end outside), ``minutes``.
+            ``session_date``, ``start``, ``end`` (UTC, end outside), ``minutes`` (null for days).
         """
-        chosen = source or self.source_of(symbol)
-        intervals = self.covered(symbol, chosen)
+        chosen = source or self.source_of(symbol, dataset=dataset)
+        intervals = self.covered(symbol, chosen, dataset=dataset)
         low, high = self._reach(start, end, intervals)
+        if check_dataset(dataset).timeframe == "1d":
+            return coverage.uncovered_days(self._days_over(low, high), intervals)
         return coverage.uncovered_minutes(self._regular(low, high), intervals)
 
     def absent(
-        self, symbol: str, start: Moment = None, end: Moment = None, source: str | None = None
+        self,
+        symbol: str,
+        start: Moment = None,
+        end: Moment = None,
+        source: str | None = None,
+        *,
+        dataset: str = "bars_1m",
     ) -> pl.DataFrame:
         """Regular minutes that were fetched and have no bar: nobody traded, or the provider lacks them.
 
         Returns:
-            ``session_date``, ``expected`` (fetched regular minutes), ``present``, ``absent``.
+            ``session_date``, ``expected`` (fetched regular minutes; of daily bars 1), ``present``,
+            ``absent``.
         """
-        chosen = source or self.source_of(symbol)
-        intervals = self.covered(symbol, chosen)
+        chosen = source or self.source_of(symbol, dataset=dataset)
+        intervals = self.covered(symbol, chosen, dataset=dataset)
         low, high = self._reach(start, end, intervals)
+        if check_dataset(dataset).timeframe == "1d":
+            with self.reading() as connection:
+                held = connection.execute(
+                    f"SELECT timestamp FROM {check_dataset(dataset).name} "
+                    "WHERE symbol = ? AND source = ? AND timestamp >= ? AND timestamp < ?",
+                    [check_symbol(symbol), chosen, low, high],
+                ).pl()["timestamp"]
+            return coverage.absent_days(self._days_over(low, high), intervals, held)
         regular = self._regular(low, high)
         holes = (
             coverage.uncovered_minutes(regular, intervals)
@@ -440,6 +470,10 @@ class Lake:
         low = low or (intervals[0][0] if intervals else now)
         high = high or (intervals[-1][1] if intervals else now)
         return low, min(high, now)
+
+    def _days_over(self, low: datetime, high: datetime) -> list[date]:
+        with self.reading() as connection:
+            return coverage.days_over(connection, low, high, self._now())
 
     def _regular(self, low: datetime, high: datetime) -> pl.DataFrame:
         """Regular hours of the sessions in a range, cut at its ends to whole minutes."""

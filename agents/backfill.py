@@ -1,15 +1,19 @@
-"""The historical backfill: ask for what the ledger lacks, check, commit page by page."""
+"""The historical backfill: ask for what the ledger lacks, check, commit page by page.
+
+The same for every dataset of bars; each has intervals of its own in the ledger.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from agents.pages import answered
+from agents.pages import answered, next_day, next_minute
 from agents.sources import Log, Source, UnknownSymbolError
 from lake import BarsMissingError, Commit, Fetched, Lake, sessions
 from lake.actions import Answered
 from lake.coverage import Interval, subtract
+from lake.datasets import check_dataset
 
 #: Called after each commit: sessions done, sessions in all, what is going on.
 Tell = Callable[[int, int, str], None]
@@ -18,14 +22,29 @@ _ACTIONS_AHEAD = timedelta(days=30)
 
 
 def missing(
-    lake: Lake, source: Source, symbol: str, span: tuple[date, date], now: datetime
+    lake: Lake,
+    source: Source,
+    symbol: str,
+    span: tuple[date, date],
+    now: datetime,
+    *,
+    dataset: str = "bars_1m",
 ) -> list[Interval]:
     """What the ledger lacks of some sessions, up to what the source can answer now (UTC)."""
+    return [
+        hole
+        for part in _answerable(source, span, now, dataset)
+        for hole in subtract(part, lake.covered(symbol, source.name, dataset=dataset))
+    ]
+
+
+def _answerable(
+    source: Source, span: tuple[date, date], now: datetime, dataset: str
+) -> list[Interval]:
+    """Those sessions up to what the source can answer now: one interval, or none."""
     start, end = sessions.midnight(span[0]), sessions.midnight(span[1] + timedelta(days=1))
-    end = min(end, source.edge(now))
-    if end <= start:
-        return []
-    return subtract((start, end), lake.covered(symbol, source.name))
+    end = min(end, source.edge(now, dataset))
+    return [(start, end)] if start < end else []
 
 
 def run(
@@ -35,11 +54,13 @@ def run(
     span: tuple[date, date],
     *,
     now: datetime,
+    dataset: str = "bars_1m",
+    again: bool = False,
     tell: Tell = lambda *_: None,
     log: Log = lambda **_: None,
     job_id: str | None = None,
 ) -> dict[str, Any]:
-    """Bring a symbol's 1-minute bars of some sessions into the lake.
+    """Bring a symbol's bars of some sessions into the lake.
 
     Harmless to repeat, to deliver twice and to kill: each page commits with the interval it
     answers, and a later run asks only for what is missing then.
@@ -47,6 +68,9 @@ def run(
     Args:
         span: New York session dates, both included.
         now: The time (aware), for what a provider may be asked yet.
+        dataset: ``bars_1m``, or ``bars_daily`` for the provider's own daily bars.
+        again: Ask for what was fetched before too: what the provider has changed meanwhile becomes
+            the value, and what it had said a revision.
         tell: Told of progress in sessions after each commit.
         log: Takes one structured line (``stage=…``).
         job_id: Kept with quarantined bars.
@@ -59,14 +83,15 @@ def run(
         UnknownSymbolError: The provider has no such symbol.
         RefusedError, TransientError: As the source's; what was committed stays.
     """
-    parts = missing(lake, source, symbol, span, now)
+    answerable = _answerable(source, span, now, dataset)
+    parts = answerable if again else missing(lake, source, symbol, span, now, dataset=dataset)
     count = dict.fromkeys(
         ("new", "corrected", "withdrawn", "unchanged", "quarantined", "pages", "actions"), 0
     )
     if not parts:
-        tell(1, 1, "nothing is missing")
+        tell(1, 1, "nothing is missing" if answerable else "nothing of it is final yet")
         return count
-    if not _is_known(lake, symbol, source.name) and source.knows(symbol) is False:
+    if not _is_known(lake, symbol, source.name, dataset) and source.knows(symbol) is False:
         raise UnknownSymbolError(symbol, source.name)
     lake.prefer_source(source.name)
     count["actions"] = _bring_actions(lake, source, symbol, (span[0], sessions.today(now)))
@@ -74,9 +99,12 @@ def run(
         sessions.schedule(sessions.today(start), sessions.today(end)).height for start, end in parts
     ]
     done = 0
+    after = next_day if check_dataset(dataset).timeframe == "1d" else next_minute
     for (start, end), length in zip(parts, days, strict=True):
-        for part in answered(source.pages([symbol], start, end), [symbol], start, end):
-            commit = lake.commit_bars(Fetched(source.name, part.bars, part.covered, job_id))
+        pages = source.pages([symbol], start, end, dataset)
+        for part in answered(pages, [symbol], start, end, after=after):
+            fetched = Fetched(source.name, part.bars, part.covered, job_id)
+            commit = lake.commit_bars(fetched, dataset=dataset)
             _add(count, commit)
             reached = max((piece.end for piece in part.covered), default=start)
             share = (reached - start) / (end - start)
@@ -95,9 +123,9 @@ def _add(count: dict[str, Any], commit: Commit) -> None:
         count[name] += getattr(commit, name)
 
 
-def _is_known(lake: Lake, symbol: str, source: str) -> bool:
+def _is_known(lake: Lake, symbol: str, source: str, dataset: str) -> bool:
     try:
-        lake.source_of(symbol, source)
+        lake.source_of(symbol, source, dataset=dataset)
     except BarsMissingError:
         return False
     return True

@@ -19,7 +19,7 @@ import polars as pl
 
 from agents.sources.files import FileBarsError, Form, batches, ignored
 from lake import BAR_SCHEMA, Commit, Covered, Fetched, Lake, sessions
-from lake.bars import check_bars, commit_bars
+from lake.bars import check_bars
 from lake.datasets import check_dataset
 from lake.errors import InvalidError, LakeError, ProblemError, TransientError
 
@@ -141,7 +141,8 @@ def import_files(
         for unit in _units(groups, rows, complete=complete):
             bars = _slice(stage, unit)
             try:
-                _add(done, _commit(lake, Fetched(done.source, bars, unit.covered), dataset))
+                fetched = Fetched(done.source, bars, unit.covered)
+                _add(done, lake.commit_bars(fetched, dataset=dataset))
             except (LakeError, OSError) as error:
                 if not unit.offset or isinstance(error, InvalidError):
                     raise
@@ -300,12 +301,6 @@ def _covered(symbol: str, span: tuple[date, date], before: tuple[str, date] | No
 
 def _slice(stage: Path, unit: _Unit) -> pl.DataFrame:
     return pl.scan_parquet(stage).slice(unit.offset, unit.rows).collect().cast(BAR_SCHEMA)
-
-
-def _commit(lake: Lake, fetched: Fetched, dataset: str) -> Commit:
-    if dataset == "bars_1m":
-        return lake.commit_bars(fetched)
-    return commit_bars(lake.catalog, fetched, dataset=dataset)
 
 
 def _add(done: Imported, commit: Commit) -> None:

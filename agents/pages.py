@@ -5,16 +5,27 @@ continues the page before. From the first page that is not, everything waits for
 data: nothing may be called fetched on the word of pages that repeat, jump or come shuffled.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from agents.sources import Page
-from lake import Covered
+from lake import Covered, sessions
 
-_MINUTE = timedelta(minutes=1)
+#: The first moment after a bar's opening at which the next one may open.
+Next = Callable[[datetime], datetime]
+
+
+def next_minute(opening: datetime) -> datetime:
+    """The minute after one."""
+    return opening + timedelta(minutes=1)
+
+
+def next_day(opening: datetime) -> datetime:
+    """The midnight in New York after one; the clocks may change between the two."""
+    return sessions.midnight(sessions.today(opening) + timedelta(days=1))
 
 
 @dataclass(frozen=True)
@@ -26,12 +37,18 @@ class Answered:
 
 
 def answered(
-    pages: Iterable[Page], symbols: Sequence[str], start: datetime, end: datetime
+    pages: Iterable[Page],
+    symbols: Sequence[str],
+    start: datetime,
+    end: datetime,
+    *,
+    after: Next = next_minute,
 ) -> Iterator[Answered]:
     """Cut a stream of pages into parts that can be committed one after another.
 
     Args:
         pages: All pages of one request for ``symbols`` from ``start`` (inside) to ``end`` (outside).
+        after: When the bar after one may open.
 
     Yields:
         One part a page while pages come in order; the rest as one part when they do not. Together
@@ -46,7 +63,7 @@ def answered(
             yield Answered(pl.concat(waiting), _all(open_from, end))
             return
         if orderly and not page.bars.is_empty():
-            yield Answered(page.bars, _close(open_from, page.bars, end))
+            yield Answered(page.bars, _close(open_from, page.bars, end, after))
             waiting.clear()
         elif orderly:
             waiting.clear()
@@ -66,14 +83,14 @@ def _continues(bars: pl.DataFrame, open_from: dict[str, datetime]) -> bool:
 
 
 def _close(
-    open_from: dict[str, datetime], bars: pl.DataFrame, end: datetime
+    open_from: dict[str, datetime], bars: pl.DataFrame, end: datetime, after: Next
 ) -> tuple[Covered, ...]:
     """Take out of ``open_from`` what an orderly page answered, and return it."""
     newest_symbol, newest = bars.select("symbol", "timestamp").row(-1)
     done = [Covered(name, since, end) for name, since in open_from.items() if name < newest_symbol]
     for part in done:
         del open_from[part.symbol]
-    reached = min(newest + _MINUTE, end)
+    reached = min(after(newest), end)
     done.append(Covered(newest_symbol, open_from[newest_symbol], reached))
     open_from[newest_symbol] = reached
     return tuple(part for part in done if part.start < part.end)

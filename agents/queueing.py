@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from agents.sources import require_keys
+from lake.datasets import BARS_1M, check_dataset
 from lake.errors import RangeError, ReversedRangeError
 from lake.journal import Job, Journal
 from lake.schema import check_symbol
@@ -22,6 +24,8 @@ def queue_ingest(
     start: date | str | None = None,
     end: date | str | None = None,
     *,
+    dataset: str = "bars_1m",
+    again: bool = False,
     now: datetime,
     send: Callable[[Job], None],
 ) -> tuple[Job, bool]:
@@ -30,22 +34,40 @@ def queue_ingest(
     Args:
         start: First New York session date; None for ``BARLAKE_HISTORY`` before today.
         end: Last one, included; None for today.
+        dataset: ``bars_1m``, or ``bars_daily`` for the provider's own daily bars.
+        again: Ask the provider for what was fetched before too.
         send: Puts a job on the broker; called for new jobs only.
 
     Returns:
         The job, and whether it is new: what is queued or running already is not queued twice.
 
     Raises:
-        SymbolError, RangeError, KeysMissingError: What cannot be. Nothing was queued.
+        SymbolError, DatasetError, RangeError, KeysMissingError: What cannot be. Nothing was queued.
         BrokerMissingError: No broker answers.
     """
-    ticker = check_symbol(symbol)
+    ticker, params = check_symbol(symbol), ingest_params(dataset, again=again)
     first, last = span(settings.history, start, end, now=now)
     require_keys(settings)
-    job, new = journal.queue("ingest", settings.source, ticker, first, last, {})
+    job, new = journal.queue("ingest", settings.source, ticker, first, last, params)
     if new:
         send(job)
     return job, new
+
+
+def ingest_params(dataset: str, *, again: bool) -> dict[str, Any]:
+    """What tells a job's work from that of others for the same sessions.
+
+    Minutes have none: so jobs that were queued before there were other datasets are theirs.
+
+    Raises:
+        DatasetError: There is no such dataset.
+
+    >>> ingest_params("bars_1m", again=False), ingest_params("bars_daily", again=True)
+    ({}, {'dataset': 'bars_daily', 'again': True})
+    """
+    name = check_dataset(dataset).name
+    params = {} if name == BARS_1M.name else {"dataset": name}
+    return params | ({"again": True} if again else {})
 
 
 def span(

@@ -115,6 +115,7 @@ def _ingest(shop: Workshop, job: Job) -> dict[str, Any]:
         job.symbol,
         (first, last),
         now=now,
+        **job.params,  # dataset, again
         tell=tell,
         log=_tell_log,
         job_id=job.id,

@@ -31,14 +31,19 @@ class Source(Protocol):
     def name(self) -> str:
         """Provider and feed, like ``alpaca:iex``."""
 
-    def edge(self, now: datetime) -> datetime:
-        """The moment up to which bars are final and may be asked for, on a whole minute (UTC)."""
+    def edge(self, now: datetime, dataset: str = "bars_1m") -> datetime:
+        """The moment up to which bars of a dataset are final and may be asked for (UTC).
+
+        On a whole minute; for daily bars a midnight in New York.
+        """
 
     def knows(self, symbol: str) -> bool | None:
         """Whether the provider has such a symbol; None where it does not say."""
 
-    def pages(self, symbols: Sequence[str], start: datetime, end: datetime) -> Iterator[Page]:
-        """Raw 1-minute bars that open in a range (UTC, end outside), page by page.
+    def pages(
+        self, symbols: Sequence[str], start: datetime, end: datetime, dataset: str = "bars_1m"
+    ) -> Iterator[Page]:
+        """Raw bars of a dataset that open in a range (UTC, end outside), page by page.
 
         Raises:
             RefusedError: The provider will not answer; asking again does not help.

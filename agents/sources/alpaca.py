@@ -22,8 +22,9 @@ from alpaca.common.rest import RESTClient
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from agents.sources import Page, ProviderBusyError, ProviderRefusedError
-from lake import BAR_SCHEMA
+from lake import BAR_SCHEMA, sessions
 from lake.actions import ACTION_SCHEMA
+from lake.datasets import check_dataset
 
 _PAGE_BARS = 10_000
 _PAGE_ACTIONS = 1_000
@@ -40,6 +41,10 @@ _WINDOW_SECONDS = 60.0
 #: minute after its end. A minute's margin on both.
 _DELAY = {"sip": timedelta(minutes=16)}
 _SETTLED = timedelta(minutes=2)
+
+_MINUTES = "1Min"
+#: What Alpaca calls the timeframes of our datasets.
+_TIMEFRAMES = {"1min": _MINUTES, "1d": "1Day"}
 
 #: Field of a bar at Alpaca and what it becomes here.
 _FIELDS = {
@@ -74,7 +79,7 @@ class Account:
 
 
 class AlpacaSource:
-    """1-minute bars and corporate actions of one feed.
+    """1-minute and daily bars and corporate actions of one feed.
 
     One object per process: it holds connections. Safe to use by one thread at a time.
     """
@@ -89,10 +94,14 @@ class AlpacaSource:
         """Provider and feed, like ``alpaca:iex``."""
         return self._account.source
 
-    def edge(self, now: datetime) -> datetime:
-        """The moment up to which bars are final and may be asked for, on a whole minute (UTC)."""
+    def edge(self, now: datetime, dataset: str = "bars_1m") -> datetime:
+        """The moment up to which bars of a dataset are final and may be asked for (UTC).
+
+        A daily bar is final after its session's extended hours, whose volume counts into it.
+        """
         delay = _DELAY.get(self._account.feed, _SETTLED)
-        return (now.astimezone(UTC) - delay).replace(second=0, microsecond=0)
+        settled = (now.astimezone(UTC) - delay).replace(second=0, microsecond=0)
+        return settled if _timeframe(dataset) == _MINUTES else _end_of_days(settled)
 
     def knows(self, symbol: str) -> bool | None:
         """Whether the provider has such a symbol; None where it does not say."""
@@ -105,18 +114,24 @@ class AlpacaSource:
             return None
         return True
 
-    def pages(self, symbols: Sequence[str], start: datetime, end: datetime) -> Iterator[Page]:
-        """Raw 1-minute bars that open in a range (UTC, end outside), page by page.
+    def pages(
+        self, symbols: Sequence[str], start: datetime, end: datetime, dataset: str = "bars_1m"
+    ) -> Iterator[Page]:
+        """Raw bars of a dataset that open in a range (UTC, end outside), page by page.
 
         Raises:
             ProviderRefusedError: Wrong keys, no permission, a symbol Alpaca cannot read.
             ProviderBusyError: No answer in spite of several attempts.
         """
+        timeframe = _timeframe(dataset)
+        newest = end - timedelta(microseconds=1)  # Alpaca includes both ends
+        if timeframe != _MINUTES:  # the end of today is to come, which Alpaca may refuse
+            newest = sessions.midnight(sessions.today(newest))
         asked = {
             "symbols": ",".join(symbols),
-            "timeframe": "1Min",
+            "timeframe": timeframe,
             "start": _rfc3339(start),
-            "end": _rfc3339(end - timedelta(microseconds=1)),  # Alpaca includes both ends
+            "end": _rfc3339(newest),
             "limit": _PAGE_BARS,
             "adjustment": "raw",
             "feed": self._account.feed,
@@ -349,6 +364,18 @@ def _day(value: object) -> date | None:
         return date.fromisoformat(str(value))
     except ValueError:
         return None
+
+
+def _timeframe(dataset: str) -> str:
+    return _TIMEFRAMES[check_dataset(dataset).timeframe]
+
+
+def _end_of_days(settled: datetime) -> datetime:
+    """The first midnight in New York whose day's bar is not final yet."""
+    day = sessions.today(settled)
+    hours = sessions.schedule(day, day)
+    is_over = not hours.is_empty() and hours["post_close"].item() <= settled
+    return sessions.midnight(day + timedelta(days=is_over))
 
 
 def _rfc3339(moment: datetime) -> str:

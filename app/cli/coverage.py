@@ -1,4 +1,4 @@
-"""``barlake coverage``: what was fetched, what was not, and which fetched minutes have no bar."""
+"""``barlake coverage``: what was fetched, what was not, and which fetched bars there are not."""
 
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from app.cli.doors import check_past, opened_lake
-from app.cli.options import AsJson, End, Source, Start, Symbol
+from app.cli.options import AsJson, Dataset, End, Source, Start, Symbol
 from app.cli.output import counted, say, show_frame, show_json
 from app.cli.teaching import add
 
@@ -29,9 +29,10 @@ def coverage(
     start: Start = None,
     end: End = None,
     source: Source = None,
+    dataset: Dataset = "bars_1m",
     as_json: AsJson = False,
 ) -> None:
-    """Show what was fetched, gaps, and absent minutes.
+    """Show what was fetched, gaps, and absent minutes; of bars_daily whole sessions.
 
     A gap is a minute of a regular session that was never fetched: ask for it. An absent minute
     was fetched and the source has no bar for it: nobody made an eligible trade, it was halted, or
@@ -40,10 +41,11 @@ def coverage(
     Examples:
         barlake coverage SPY
         barlake coverage SPY --start 2024-05-01 --end 2024-05-31 --json
+        barlake coverage SPY --dataset bars_daily
     """
     check_past(start)
     with opened_lake() as lake:
-        found = _collect(lake, symbol.upper(), start, end, source)
+        found = _collect(lake, symbol.upper(), (start, end), source, dataset)
     if as_json:
         show_json({name: _plain(value) for name, value in found.items()})
     else:
@@ -51,15 +53,20 @@ def coverage(
 
 
 def _collect(
-    lake: "Lake", symbol: str, start: str | None, end: str | None, source: str | None
+    lake: "Lake",
+    symbol: str,
+    span: tuple[str | None, str | None],
+    source: str | None,
+    dataset: str,
 ) -> dict[str, Any]:
-    chosen = lake.source_of(symbol, source)
+    chosen = lake.source_of(symbol, source, dataset=dataset)
     return {
         "symbol": symbol,
         "source": chosen,
-        "intervals": _touched(lake.coverage(symbol, chosen), start, end),
-        "gaps": lake.gaps(symbol, start, end, chosen),
-        "absent": lake.absent(symbol, start, end, chosen),
+        "dataset": dataset,
+        "intervals": _touched(lake.coverage(symbol, chosen, dataset=dataset), *span),
+        "gaps": lake.gaps(symbol, *span, chosen, dataset=dataset),
+        "absent": lake.absent(symbol, *span, chosen, dataset=dataset),
     }
 
 
@@ -82,6 +89,9 @@ def _show(found: dict[str, Any]) -> None:
     show_frame(
         intervals, title=f"{symbol} from {found['source']}: fetched intervals (UTC, end outside)"
     )
+    if found["dataset"] == "bars_daily":
+        _show_days(found)
+        return
     if gaps.is_empty():
         say("\nNo gaps: every regular session minute from the first to the last was fetched.")
     else:
@@ -99,6 +109,22 @@ def _show(found: dict[str, Any]) -> None:
     say(
         f"\nAbsent: {_total(holes, 'absent')} of {counted(holes.height, 'session')}. These are no gaps."
     )
+
+
+def _show_days(found: dict[str, Any]) -> None:
+    gaps = found["gaps"].select("session_date")
+    if gaps.is_empty():
+        say("\nNo gaps: every session from the first to the last that is over was fetched.")
+    else:
+        show_frame(gaps, title="Gaps: sessions that were never fetched", most=SHOWN)
+        ingest = f"{_ingest(found['symbol'], gaps)} --dataset {found['dataset']}"
+        say(f"\nMissing: {counted(gaps.height, 'session')}. `{ingest}` fetches them.")
+    absent = found["absent"].filter(found["absent"]["absent"] > 0).select("session_date")
+    if absent.is_empty():
+        say("\nNo absent days: every fetched session has its bar.")
+        return
+    show_frame(absent, title="Absent: fetched, yet the source has no bar", most=SHOWN)
+    say(f"\nAbsent: {counted(absent.height, 'session')}. These are no gaps.")
 
 
 def _ingest(symbol: str, gaps: "pl.DataFrame") -> str:

@@ -3,13 +3,13 @@
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from app.cli.doors import log_quietly, opened_journal, settings
 from app.cli.jobs import as_plain, raise_failures, show_jobs, watch, watching
-from app.cli.options import AsJson, End, Start, Symbols
+from app.cli.options import AsJson, Dataset, End, Start, Symbols
 from app.cli.output import remark, say, show_json
 from app.cli.teaching import add
 
@@ -29,6 +29,11 @@ def ingest(
     *,
     start: Start = None,
     end: End = None,
+    dataset: Dataset = "bars_1m",
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Ask for what was fetched before too, for corrections."),
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Stay until the bars are in the lake.")
     ] = False,
@@ -37,49 +42,60 @@ def ingest(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring 1-minute bars into the lake.
+    """Bring bars into the lake: 1-minute bars, or the provider's own daily ones.
 
-    What is there already is not fetched again. Without dates:
-    whatever is missing of the last BARLAKE_HISTORY (two years). What is queued or
-    running already is not queued twice.
+    What is there already is not fetched again, unless --again asks for it: what the provider
+    has corrected is then stored, and its old values kept as revisions. Without dates:
+    whatever is missing of the last BARLAKE_HISTORY (two years). A day's bar is final after its
+    extended hours. What is queued or running already is not queued twice.
 
     Examples:
         barlake ingest SPY QQQ                         (queues; workers of `barlake up` fetch)
         barlake ingest SPY --start 2024-05-01 --end 2024-05-31 --wait
         barlake ingest SPY --here                      (no workers needed)
+        barlake ingest SPY --dataset bars_daily --start 2016-01-04
     """
+    from lake.datasets import check_dataset
     from lake.schema import check_symbol
 
+    asked = _Asked(start, end, check_dataset(dataset).name, again)
     tickers = list(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
     with opened_journal() as journal:
         if here:
-            found = _here(journal, tickers, start, end)
+            found = _here(journal, tickers, asked)
         else:
-            found = _queue(journal, tickers, start, end)
+            found = _queue(journal, tickers, asked)
             if wait:
                 found = watch(journal, [job.id for job in found])
     _tell(found, as_json=as_json, over=here or wait)
     raise_failures(found)
 
 
-def _queue(
-    journal: "Journal", tickers: Sequence[str], start: str | None, end: str | None
-) -> "list[Job]":
+class _Asked(NamedTuple):
+    """What is wanted of every symbol."""
+
+    start: str | None
+    end: str | None
+    dataset: str
+    again: bool
+
+
+def _queue(journal: "Journal", tickers: Sequence[str], asked: _Asked) -> "list[Job]":
     """Queue nothing unless all can be: what cannot be is refused before, and so is no broker."""
     from agents.queueing import span
     from agents.sources import require_keys
     from agents.tasks import check_broker, send
 
-    span(settings().history, start, end, now=datetime.now(UTC))
+    span(settings().history, asked.start, asked.end, now=datetime.now(UTC))
     require_keys(settings())
     check_broker()
-    return _made(journal, tickers, (start, end), send)
+    return _made(journal, tickers, asked, send)
 
 
 def _made(
     journal: "Journal",
     tickers: Sequence[str],
-    span: tuple[str | None, str | None],
+    asked: _Asked,
     send: "Callable[[Job], None]",
 ) -> "list[Job]":
     from agents.queueing import queue_ingest
@@ -87,7 +103,15 @@ def _made(
     found = []
     for ticker in tickers:
         job, new = queue_ingest(
-            journal, settings(), ticker, *span, now=datetime.now(UTC), send=send
+            journal,
+            settings(),
+            ticker,
+            asked.start,
+            asked.end,
+            dataset=asked.dataset,
+            again=asked.again,
+            now=datetime.now(UTC),
+            send=send,
         )
         found.append(job)
         if not new:
@@ -95,11 +119,9 @@ def _made(
     return found
 
 
-def _here(
-    journal: "Journal", tickers: Sequence[str], start: str | None, end: str | None
-) -> "list[Job]":
+def _here(journal: "Journal", tickers: Sequence[str], asked: _Asked) -> "list[Job]":
     """Do the work in this thread, where an interrupt puts the job back, while another one draws."""
-    found = _made(journal, tickers, (start, end), send=lambda _: None)
+    found = _made(journal, tickers, asked, send=lambda _: None)
     names = [job.id for job in found]
     with watching(journal, names):
         _work(journal, names)

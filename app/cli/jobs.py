@@ -205,7 +205,12 @@ def _row(job: "Job") -> list[object]:
     words = job.error if job.state == "failed" else job.message
     moment = job.finished_at or job.started_at or job.created_at
     span = f"{job.first} to {job.last}" if job.first else "-"
-    return [job.id, job.kind, job.symbol, span, job.state, steps, words, _ago(moment)]
+    return [job.id, _what(job), job.symbol, span, job.state, steps, words, _ago(moment)]
+
+
+def _what(job: "Job") -> str:
+    """The kind of a job, with its dataset where that is not the usual one."""
+    return " ".join(filter(None, (job.kind, job.params.get("dataset"))))
 
 
 def _ago(moment: datetime | None) -> str:

@@ -26,6 +26,9 @@ Source = Annotated[
         metavar="NAME", help="Provider and feed, like alpaca:iex; default: what `bars` shows."
     ),
 ]
+Dataset = Annotated[
+    str, typer.Option(help="bars_1m, or bars_daily: the provider's own daily bars.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead.")

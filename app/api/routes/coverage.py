@@ -11,6 +11,7 @@ from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.parameters import Range, SymbolPath, ticker
 from app.api.security import READ
+from lake.datasets import DATASETS
 from lake.errors import BarsMissingError, LakeMissingError
 
 router = APIRouter(tags=["bars"])
@@ -22,6 +23,11 @@ class CoverageQuery(Range):
     source: str | None = Field(
         default=None, description="Provider and feed; by default the one shown"
     )
+    dataset: str = Field(
+        default="bars_1m",
+        description="Minutes, or the provider's own daily bars",
+        json_schema_extra={"enum": list(DATASETS)},
+    )
 
 
 class Interval(BaseModel):
@@ -32,12 +38,12 @@ class Interval(BaseModel):
 
 
 class Gap(BaseModel):
-    """Regular minutes of one session that no fetch has brought."""
+    """Regular minutes of one session, or its daily bar, that no fetch has brought."""
 
     session_date: date
     start: datetime
     end: datetime
-    minutes: int
+    minutes: int | None = Field(description="How many; null for a daily bar")
 
 
 class CoverageAnswer(BaseModel):
@@ -58,19 +64,20 @@ class CoverageAnswer(BaseModel):
 def get_coverage(
     symbol: SymbolPath, query: Annotated[CoverageQuery, Query()], house: HouseDep
 ) -> Response:
-    """Fetched intervals of a symbol, and the session minutes in none of them."""
+    """Fetched intervals of a symbol, and the session minutes (or daily bars) in none of them."""
     wanted = ticker(symbol)
     start, end = query.ends()
     try:
         lake = house.lake
     except LakeMissingError:
         raise BarsMissingError(wanted) from None
-    source = lake.source_of(wanted, query.source)
+    dataset = query.dataset
+    source = lake.source_of(wanted, query.source, dataset=dataset)
     facts = {
         "symbol": wanted,
         "source": source,
-        "coverage": lake.coverage(wanted, source).select("start", "end"),
-        "gaps": lake.gaps(wanted, start, end, source).select(
+        "coverage": lake.coverage(wanted, source, dataset=dataset).select("start", "end"),
+        "gaps": lake.gaps(wanted, start, end, source, dataset=dataset).select(
             "session_date", "start", "end", "minutes"
         ),
     }

@@ -4,17 +4,33 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
-from agents.queueing import queue_ingest, span
+from agents.queueing import ingest_params, queue_ingest, span
 from agents.sources import require_keys
 from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.jobs import JobAnswer
 from app.api.routes.parameters import Range, SymbolPath, ticker
 from app.api.security import OPERATE
+from lake.datasets import BARS_1M, DATASETS
 from lake.errors import RangeError
 
 router = APIRouter(tags=["ingest"])
+
+
+class IngestQuery(Range):
+    """Which bars to fetch."""
+
+    dataset: str | None = Field(
+        default=None,
+        description="Minutes (bars_1m, the default), or the provider's own daily bars (bars_daily)",
+        json_schema_extra={"enum": list(DATASETS)},
+    )
+    again: bool = Field(
+        default=False,
+        description="Ask for what was fetched before too: corrections are stored, old values become revisions",
+    )
 
 
 @router.post(
@@ -25,21 +41,23 @@ router = APIRouter(tags=["ingest"])
 )
 def post_ingest(
     symbol: SymbolPath,
-    query: Annotated[Range, Query()],
+    query: Annotated[IngestQuery, Query()],
     house: HouseDep,
     response: Response,
-    body: Range | None = None,
+    body: IngestQuery | None = None,
 ) -> JobAnswer:
     """Fetch what is missing of a symbol, in the background.
 
     Without dates: whatever is missing of the last BARLAKE_HISTORY. Dates are New York session
-    dates, both included, in the query or in a JSON body. What is queued or running already is
-    not queued twice: the same job comes back.
+    dates, both included; all may stand in the query or in a JSON body. What is queued or running
+    already is not queued twice: the same job comes back.
     """
     wanted = ticker(symbol)
-    start, end = _one_range(query, body or Range())
+    start, end, dataset, again = _said_once(query, body or IngestQuery())
     now = datetime.now(UTC)
-    span(house.settings.history, start, end, now=now)  # bad dates are told with or without a broker
+    # What is wrong with the question is told with or without a broker.
+    span(house.settings.history, start, end, now=now)
+    ingest_params(dataset, again=again)
     require_keys(house.settings)
     house.require_broker()
     job, _ = queue_ingest(
@@ -48,6 +66,8 @@ def post_ingest(
         wanted,
         start,
         end,
+        dataset=dataset,
+        again=again,
         now=now,
         send=house.send,
     )
@@ -55,10 +75,11 @@ def post_ingest(
     return JobAnswer.model_validate(job)
 
 
-def _one_range(query: Range, body: Range) -> tuple[str | None, str | None]:
-    for name in ("start", "end"):
+def _said_once(query: IngestQuery, body: IngestQuery) -> tuple[str | None, str | None, str, bool]:
+    for name in ("start", "end", "dataset"):
         here, there = getattr(query, name), getattr(body, name)
         if here and there and here != there:
             problem = f"The query says {name}={here} and the body says {there}. Say it once."
             raise RangeError(problem)
-    return query.start or body.start, query.end or body.end
+    dataset = query.dataset or body.dataset or BARS_1M.name
+    return query.start or body.start, query.end or body.end, dataset, query.again or body.again

@@ -11,7 +11,7 @@ from lake.coverage import subtract
 from lake.datasets import BARS_1M, BARS_DAILY, DATASETS, Dataset
 
 #: An older close is no price any more: weekends, holidays and usual halts are shorter.
-_OLDEST_DAYS = 14
+OLDEST_DAYS = 14
 #: Days since 1970 of a regular minute: those hours lie in one UTC day, and it costs no calendar.
 _DAY_NUMBER = "epoch_us(b.timestamp) // 86400000000"
 _CLOSING = {"minutes": BARS_1M, "daily": BARS_DAILY}
@@ -60,7 +60,7 @@ def closes(
     empty = sought.with_columns(close=pl.lit(None, pl.Float64)).clear()
     if sought.is_empty():
         return empty
-    oldest = pl.col("day") - pl.duration(days=_OLDEST_DAYS)
+    oldest = pl.col("day") - pl.duration(days=OLDEST_DAYS)
     wanted = sought.with_columns(
         oldest=pl.when("before").then(oldest).otherwise("day").cast(pl.Date)
     )

@@ -7,18 +7,29 @@ Barlake brings an older lake up to date behind the gate; an older one refuses a 
 import duckdb
 
 from lake.errors import InvalidError
+from lake.macros import MACROS
 from lake.schema import LEDGERS, PARTITIONS, SORTED, TABLES
-from lake.views import VIEWS
+from lake.views import COLUMN_COMMENTS, COMMENTED, VIEWS
 
 #: 1: the first tables. 2: live and daily bars, pins; files of bars hold one source each.
-LAYOUT = 2
+#: 3: macros, daily bars of one source, comments on columns.
+LAYOUT = 3
 
 _OPTIONS = {
-    "parquet_compression": "lz4",
+    "parquet_compression": "uncompressed",
     "parquet_row_group_size": "32768",
     "data_inlining_row_limit": "0",
 }
 _LEDGER_ROWS = 500
+_FIRST_ROWS = {
+    "changes": "0 AS \"commit\", DATE '1970-01-01' AS session, '' AS kind, TIMESTAMPTZ '1970-01-01 00:00:00+00' AS recorded_at",
+    "coverage": "'' AS dataset, "
+    + ", ".join(
+        f"TIMESTAMPTZ '1970-01-01 00:00:00+00' AS \"{name}\""
+        for name in ("start", "end", "recorded_at")
+    ),
+    "series": "'' AS dataset",
+}
 
 #: Read one symbol's files without looking at those of all others. DuckLake has no indexes of its own.
 _INDEXES: dict[str, str] = {
@@ -50,15 +61,15 @@ def make(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
         connection: In the lake.
         metadata: The database in which DuckLake's own tables lie.
     """
-    for name, value in _OPTIONS.items():
-        connection.execute(f"CALL lake.set_option('{name}', '{value}')")
+    _set_options(connection)
     _make_tables(connection, TABLES)
-    _make_views(connection)
+    _show(connection)
+    _open_ledgers(connection)
     _number(connection, metadata)
 
 
 def upgrade(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
-    """Bring an older lake up to date: new tables, views and partitions; no file is rewritten.
+    """Bring an older lake up to date: options, new tables, views, macros; no file is rewritten.
 
     Killed at any point, it is repeated whole: the number comes last.
     """
@@ -68,12 +79,13 @@ def upgrade(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
             "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
         ).fetchall()
     }
-    for view in VIEWS:
-        connection.execute(f"DROP VIEW IF EXISTS {view}")
+    _hide(connection)
+    _set_options(connection)
     _make_tables(connection, {name: facts for name, facts in TABLES.items() if name not in held})
     for table in held & {*PARTITIONS, *SORTED}:
         _arrange(connection, table)
-    _make_views(connection)
+    _show(connection)
+    _open_ledgers(connection)
     _number(connection, metadata)
 
 
@@ -97,11 +109,18 @@ def layout_of(connection: duckdb.DuckDBPyConnection, metadata: str) -> int:
     return layout
 
 
+def _set_options(connection: duckdb.DuckDBPyConnection) -> None:
+    for name, value in _OPTIONS.items():
+        connection.execute(f"CALL lake.set_option('{name}', '{value}')")
+
+
 def _make_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, tuple[str, str]]) -> None:
+    connection.execute("BEGIN")
     for table, (columns, comment) in tables.items():
         connection.execute(f"CREATE TABLE {table} ({columns})")
         connection.execute(f"COMMENT ON TABLE {table} IS {_text(comment)}")
         _arrange(connection, table)
+    connection.execute("COMMIT")
     # A commit adds a row or two to each ledger: a file apiece would soon be thousands. Inlined rows
     # live in the catalog; never for bars, and set before the first view exists (DuckLake 1.0
     # crashes when it is set after).
@@ -112,6 +131,15 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, tuple[
             )
 
 
+def _open_ledgers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckLake make the tables for the inlined rows of ledgers, which it does with a first row."""
+    for table in ("changes", "coverage", "series"):
+        connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT '' AS source, '' AS symbol, {_FIRST_ROWS[table]}"
+        )
+        connection.execute(f"DELETE FROM {table} WHERE symbol = ''")
+
+
 def _arrange(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     if table in PARTITIONS:
         connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({PARTITIONS[table]})")
@@ -119,10 +147,29 @@ def _arrange(connection: duckdb.DuckDBPyConnection, table: str) -> None:
         connection.execute(f"ALTER TABLE {table} SET SORTED BY ({SORTED[table]})")
 
 
-def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
+def _hide(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop views and macros, together."""
+    connection.execute("BEGIN")
+    for macro in MACROS:
+        connection.execute(f"DROP MACRO TABLE IF EXISTS {macro}")
+    for view in VIEWS:
+        connection.execute(f"DROP VIEW IF EXISTS {view}")
+    connection.execute("COMMIT")
+
+
+def _show(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make views and macros and tell what columns are, together: one snapshot and not fifty."""
+    connection.execute("BEGIN")
+    for table in COMMENTED:
+        for column, comment in COLUMN_COMMENTS.items():
+            connection.execute(f"COMMENT ON COLUMN {table}.{column} IS {_text(comment)}")
     for view, (query, comment) in VIEWS.items():
         connection.execute(f"CREATE VIEW {view} AS {query}")
         connection.execute(f"COMMENT ON VIEW {view} IS {_text(comment)}")
+    # DuckLake 1.0 keeps no comments on macros: the view `macros` has them.
+    for name, macro in MACROS.items():
+        connection.execute(f"CREATE MACRO {name}({macro.parameters}) AS TABLE {macro.query}")
+    connection.execute("COMMIT")
 
 
 def _number(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:

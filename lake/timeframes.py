@@ -82,49 +82,46 @@ def minute_bars(table: str, *, only: str = "true") -> str:
 
 
 def resampled(minutes: str, timeframe: str) -> str:
-    """SQL of bars of a timeframe from 1-minute bars that have their session.
-
-    ``vwap`` is weighted by volume over the minutes that have one, null if none has; ``flags``
-    joins the flags of the minutes.
-    """
+    """SQL of bars of a timeframe from 1-minute bars that have their session."""
     if timeframe == "1min":
         return f"FROM ({minutes})"
-    if timeframe == _DAY:
-        return _roll(f"({minutes})", bucket='s."open"', only="b.is_regular")
-    if timeframe == WEEK:
-        weeks = """(SELECT date_trunc('week', session_date) AS week, min(session_date) AS session_date,
-                    min("open") AS "open" FROM lake.main.sessions GROUP BY week)"""
-        return _roll(
-            f"({minutes})",
-            bucket='s."open"',
-            only="b.is_regular",
-            sessions=f"{weeks} s ON s.week = date_trunc('week', b.session_date)",
-            day="s.session_date",
-        )
-    width = f"INTERVAL {_MINUTES[timeframe]} MINUTE"
-    bucket = f"""CASE
-        WHEN s.session_date IS NULL THEN time_bucket({width}, b.timestamp)
-        WHEN b.timestamp >= s."close" THEN time_bucket({width}, b.timestamp, s."close")
-        WHEN b.timestamp < s.pre_open THEN time_bucket({width}, b.timestamp, s.pre_open)
-        ELSE greatest(time_bucket({width}, b.timestamp, s."open"), s.pre_open) END"""
-    return _roll(f"({minutes})", bucket=bucket, only="true")
+    counted = minutes_of(timeframe)
+    width = "NULL::INTERVAL" if counted is None else f"INTERVAL {counted} MINUTE"
+    return rolled(minutes, width=width, weekly="true" if timeframe == WEEK else "false")
 
 
-def _roll(
-    minutes: str,
-    *,
-    bucket: str,
-    only: str,
-    sessions: str = "lake.main.sessions s USING (session_date)",
-    day: str = "b.session_date",
-) -> str:
+def rolled(bars: str, *, width: str, weekly: str, itself: str = "false") -> str:
+    """SQL of longer bars from bars that have their session.
+
+    ``vwap`` is weighted by volume over the bars that have one, null if none has; ``flags`` joins
+    their flags. What is asked for is SQL, so that a macro's parameter may say it.
+
+    Args:
+        bars: SQL with the columns of ``READ_COLUMNS``.
+        width: An interval of minutes; null where sessions count.
+        weekly: Whether sessions are joined to weeks.
+        itself: Whether each bar is asked for as it is.
+    """
     return f"""
-        SELECT b.symbol, {bucket} AS timestamp,
+        SELECT b.symbol, CASE
+                   WHEN {itself} THEN b.timestamp
+                   WHEN {weekly} THEN w."open"
+                   WHEN {width} IS NULL THEN s."open"
+                   WHEN s.session_date IS NULL THEN time_bucket({width}, b.timestamp)
+                   WHEN b.timestamp >= s."close" THEN time_bucket({width}, b.timestamp, s."close")
+                   WHEN b.timestamp < s.pre_open THEN time_bucket({width}, b.timestamp, s.pre_open)
+                   ELSE greatest(time_bucket({width}, b.timestamp, s."open"), s.pre_open) END AS timestamp,
                arg_min(b.open, b.timestamp) AS open, max(b.high) AS high,
                min(b.low) AS low, arg_max(b.close, b.timestamp) AS close,
                sum(b.volume) AS volume, sum(b.trade_count)::BIGINT AS trade_count,
-               sum(b.vwap * b.volume) / nullif(sum(b.volume) FILTER (b.vwap IS NOT NULL), 0) AS vwap,
-               bit_or(b.flags) AS flags, b.source, {day} AS session_date, b.is_regular
-        FROM {minutes} b LEFT JOIN {sessions}
-        WHERE {only}
+               coalesce(
+                   any_value(b.vwap) FILTER ({itself}),
+                   sum(b.vwap * b.volume) / nullif(sum(b.volume) FILTER (b.vwap IS NOT NULL), 0)) AS vwap,
+               bit_or(b.flags) AS flags, b.source,
+               CASE WHEN {weekly} THEN w.session_date ELSE b.session_date END AS session_date, b.is_regular
+        FROM ({bars}) b LEFT JOIN lake.main.sessions s ON s.session_date = b.session_date
+        LEFT JOIN (SELECT date_trunc('week', d.session_date) AS week, min(d.session_date) AS session_date,
+                          min(d."open") AS "open" FROM lake.main.sessions d WHERE {weekly} GROUP BY week) w
+            ON w.week = date_trunc('week', b.session_date)
+        WHERE {itself} OR {width} IS NOT NULL OR b.is_regular
         GROUP BY ALL"""

@@ -1,12 +1,49 @@
-"""The views and macros SQL users see; they are stored in the lake and work from any DuckDB."""
+"""The views SQL users see; they are stored in the lake and work from any DuckDB."""
 
-from lake.datasets import BARS_1M, Dataset
+from lake.datasets import BARS_1M, BARS_DAILY, Dataset
+from lake.macros import MACROS
 from lake.timeframes import minute_bars, resampled
+
+#: What each column of bars holds, for SQL users; DuckLake 1.0 keeps comments on columns of tables only.
+COLUMN_COMMENTS: dict[str, str] = {
+    "source": "provider and feed, like alpaca:sip; bars of two sources never mix",
+    "symbol": "ticker, in capitals",
+    "timestamp": "opening of the bar, UTC; the bar is known one timeframe later",
+    "open": "first price, USD per share, as traded",
+    "high": "highest price, USD per share, as traded",
+    "low": "lowest price, USD per share, as traded",
+    "close": "last price, USD per share, as traded",
+    "volume": "shares, as traded",
+    "trade_count": "trades; null where the source does not count",
+    "vwap": "mean price weighted by volume, USD per share; null where the source does not say",
+    "flags": "sum of 1: open outside the range, 2: close outside, 4: vwap outside, 8: no volume",
+    "recorded_at": "when the lake learnt these values, UTC",
+}
+#: The tables whose columns these are.
+COMMENTED: tuple[str, ...] = ("bars_1m", "bars_live", "bars_daily")
 
 
 def current(dataset: Dataset) -> str:
     """SQL of all current bars of a dataset, with the columns of its table."""
     return "(" + " UNION ALL ".join(f"FROM lake.main.{table}" for table in dataset.tables) + ")"
+
+
+def _shown(dataset: Dataset) -> str:
+    """SQL of the bars of a dataset, of the one source per symbol that is shown."""
+    shown = f"SELECT (symbol, source) FROM lake.main.shown_sources WHERE dataset = '{dataset.name}'"
+    return minute_bars(current(dataset), only=f"(b.symbol, b.source) IN ({shown})")
+
+
+def _macros() -> str:
+    rows = ", ".join(
+        f"({_text(name)}, {_text(macro.parameters)}, {_text(macro.comment)}, {_text(macro.example)})"
+        for name, macro in MACROS.items()
+    )
+    return f"SELECT * FROM (VALUES {rows}) m (name, parameters, comment, example)"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 #: The views SQL users see, in the order in which they are made, with their comments.
@@ -20,10 +57,7 @@ VIEWS: dict[str, tuple[str, str]] = {
         "which source `bars` shows for each symbol: the configured one where it has the symbol, else the only one that has",
     ),
     "bars": (
-        minute_bars(
-            current(BARS_1M),
-            only="(b.symbol, b.source) IN (SELECT (symbol, source) FROM lake.main.shown_sources WHERE dataset = 'bars_1m')",
-        ),
+        _shown(BARS_1M),
         "1-minute bars, raw, one source per symbol; timestamp is the opening in UTC",
     ),
     "bars_5m": (
@@ -37,5 +71,13 @@ VIEWS: dict[str, tuple[str, str]] = {
     "bars_1d": (
         resampled("FROM lake.main.bars", "1d"),
         "daily bars of the regular hours; timestamp is the session's open",
+    ),
+    "daily": (
+        f"SELECT * REPLACE (true AS is_regular) FROM ({_shown(BARS_DAILY)})",
+        "the provider's own daily bars, raw, one source per symbol; timestamp is midnight in New York, in UTC",
+    ),
+    "macros": (
+        _macros(),
+        "the macros of the lake: what each takes, what it gives, and a call",
     ),
 }

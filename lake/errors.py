@@ -71,17 +71,19 @@ class LakeMissingError(MissingError):
 
 
 class BarsMissingError(MissingError):
-    """No bars of a symbol are stored, at all or from one source."""
+    """No bars of a symbol are stored in a dataset, at all or from one source."""
 
-    def __init__(self, symbol: str, source: str | None = None) -> None:
-        super().__init__(symbol, source)
-        self.symbol, self.source = symbol, source
+    def __init__(self, symbol: str, source: str | None = None, dataset: str = "bars_1m") -> None:
+        super().__init__(symbol, source, dataset)
+        self.symbol, self.source, self.dataset = symbol, source, dataset
 
     def __str__(self) -> str:
         origin = f" from {self.source}" if self.source else ""
+        minutes = self.dataset == "bars_1m"
+        kind, option = ("bars", "") if minutes else (self.dataset, f" --dataset {self.dataset}")
         return (
-            f"No bars of {self.symbol}{origin} are in the lake. "
-            f"Fetch them with `barlake ingest {self.symbol}`."
+            f"No {kind} of {self.symbol}{origin} are in the lake. "
+            f"Fetch them with `barlake ingest {self.symbol}{option}`."
         )
 
 

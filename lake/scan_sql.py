@@ -32,7 +32,7 @@ def source_of(
         [dataset, symbol, *([source] if source is not None else [])],
     ).fetchone()
     if row is None:
-        raise BarsMissingError(symbol, source)
+        raise BarsMissingError(symbol, source, dataset)
     return str(row[0])
 
 

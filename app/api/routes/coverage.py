@@ -11,7 +11,7 @@ from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.parameters import Range, SymbolPath, ticker
 from app.api.security import READ
-from lake.datasets import DATASETS
+from lake.datasets import DATASETS, check_dataset
 from lake.errors import BarsMissingError, LakeMissingError
 
 router = APIRouter(tags=["bars"])
@@ -51,6 +51,7 @@ class CoverageAnswer(BaseModel):
 
     symbol: str = Field(examples=["SPY"])
     source: str = Field(examples=["alpaca:iex"])
+    dataset: str = Field(examples=["bars_1m"])
     coverage: list[Interval]
     gaps: list[Gap]
 
@@ -65,17 +66,17 @@ def get_coverage(
     symbol: SymbolPath, query: Annotated[CoverageQuery, Query()], house: HouseDep
 ) -> Response:
     """Fetched intervals of a symbol, and the session minutes (or daily bars) in none of them."""
-    wanted = ticker(symbol)
+    wanted, dataset = ticker(symbol), check_dataset(query.dataset).name
     start, end = query.ends()
     try:
         lake = house.lake
     except LakeMissingError:
-        raise BarsMissingError(wanted) from None
-    dataset = query.dataset
+        raise BarsMissingError(wanted, dataset=dataset) from None
     source = lake.source_of(wanted, query.source, dataset=dataset)
     facts = {
         "symbol": wanted,
         "source": source,
+        "dataset": dataset,
         "coverage": lake.coverage(wanted, source, dataset=dataset).select("start", "end"),
         "gaps": lake.gaps(wanted, start, end, source, dataset=dataset).select(
             "session_date", "start", "end", "minutes"

@@ -3,7 +3,6 @@
 DuckDB's extensions come from wheels, so nothing is downloaded when a process starts.
 """
 
-import errno
 import os
 import sqlite3
 import threading
@@ -18,33 +17,21 @@ from pathlib import Path
 import duckdb
 
 from lake import gate, layout
-from lake.errors import LakeMissingError, TransientError
+from lake.errors import LakeMissingError
+from lake.faults import CatalogDamagedError, CatalogVersionError, ReadOnlyError, explained
 from lake.home import Home
+from lake.still import Copy, is_still
 
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
 #: The catalog's file, read by itself; and where DuckLake keeps the same tables once it is attached.
 METADATA = "catalog_tables"
 _DUCKLAKE = "__ducklake_metadata_lake"
+#: The catalog's file once more, for those who write to DuckLake's tables themselves.
+WRITES = "catalog_writes"
+#: The version that DuckLake gives the catalogs of this Barlake.
+DUCKLAKE_VERSION = "1.0"
 _CALENDAR_AHEAD = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class CatalogBusyError(TransientError):
-    """The catalog could not be opened or read because another process holds it."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"The lake's catalog is busy ({self.reason}). Nothing was written; ask again."
-
-
-class DiskFullError(TransientError):
-    """There is no room on the disk."""
-
-    def __str__(self) -> str:
-        return "The disk of the lake is full. Nothing was written; make room and ask again."
 
 
 @dataclass(frozen=True)
@@ -75,7 +62,13 @@ class Catalog:
         self._root: duckdb.DuckDBPyConnection | None = None
         self._owner = 0
         self._attached = False
+        self._copy: Copy | None = None
         self._lock = threading.Lock()
+
+    @property
+    def home(self) -> Home:
+        """Where the lake's files lie."""
+        return self._home
 
     @property
     def exists(self) -> bool:
@@ -90,7 +83,7 @@ class Catalog:
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own for a block, in the lake, with UTC as its time zone."""
-        with self._cursor() as cursor, _explained():
+        with explained(self._home), self._cursor() as cursor:
             yield cursor
 
     @contextmanager
@@ -99,12 +92,12 @@ class Catalog:
 
         It costs a fraction of :meth:`reading`: DuckLake itself is neither loaded nor asked.
         """
-        cursor = self._connection().cursor()
-        try:
-            with _explained():
+        with explained(self._home):
+            cursor = self._connection().cursor()
+            try:
                 yield cursor
-        finally:
-            cursor.close()
+            finally:
+                cursor.close()
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -112,41 +105,73 @@ class Catalog:
 
         Raises:
             GateBusyError: Another process held the gate too long. Nothing was written.
+            ReadOnlyError: The lake's folder cannot be written.
         """
-        with self._cursor() as cursor, gate.hold(self._home.gate) as waited, _explained():
+        with explained(self._home), self._cursor() as cursor, self._gate() as waited:
             cursor.execute("BEGIN")
             try:
                 newest = cursor.execute(
                     "SELECT id FROM ducklake_current_snapshot('lake')"
                 ).fetchone()
                 commit_id = (newest[0] if newest else 0) + 1
-                yield Transaction(cursor, self._tick(cursor), commit_id, waited)
+                yield Transaction(cursor, self._tick(), commit_id, waited)
                 cursor.execute("COMMIT")
             except BaseException:
                 with suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def registering(self) -> Iterator[Transaction]:
+        """As :meth:`writing`, but in DuckLake's own tables, the database ``WRITES``: without DuckLake.
+
+        Nothing of DuckLake looks at what is written; see ``lake.appending``.
+        """
+        with explained(self._home), self._gate() as waited:
+            cursor = self._connection().cursor()
+            try:
+                cursor.execute(
+                    f"ATTACH IF NOT EXISTS '{_quoted(self._home.catalog)}' AS {WRITES} (TYPE sqlite)"
+                )
+                cursor.execute("SET TimeZone = 'UTC'")
+                cursor.execute("BEGIN")
+                try:
+                    newest = cursor.execute(
+                        f"FROM sqlite_query('{WRITES}', 'SELECT max(snapshot_id) FROM ducklake_snapshot')"
+                    ).fetchone()
+                    commit_id = int(newest[0] if newest else 0) + 1
+                    yield Transaction(cursor, self._tick(), commit_id, waited)
+                    cursor.execute("COMMIT")
+                except BaseException:
+                    with suppress(duckdb.Error):
+                        cursor.execute("ROLLBACK")
+                    raise
+            finally:
+                cursor.close()
+
     def create(self) -> None:
         """Make the lake and its tables, or bring what an earlier version made up to date.
 
         Harmless to repeat and to call from several processes at once.
         """
-        for folder in (self._home.catalog.parent, self._home.parquet):
-            folder.mkdir(parents=True, exist_ok=True)
-        with gate.hold(self._home.gate):
-            if not self.exists:
-                self._make_catalog()
-        self._connection()  # which brings an older lake up to date
-        with gate.hold(self._home.gate):
-            self._extend_calendar()
+        with explained(self._home):
+            for folder in (self._home.catalog.parent, self._home.parquet):
+                folder.mkdir(parents=True, exist_ok=True)
+            with self._gate():
+                if not self.exists:
+                    self._make_catalog()
+            self._connection()  # which brings an older lake up to date
+            with self._gate():
+                self._extend_calendar()
 
     def close(self) -> None:
         """Let go of the files."""
         with self._lock:
             if self._root is not None and self._owner == os.getpid():
                 self._root.close()
-            self._root = None
+            if self._copy is not None:
+                self._copy.remove()
+            self._root = self._copy = None
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -158,31 +183,65 @@ class Catalog:
         finally:
             cursor.close()
 
+    @contextmanager
+    def _gate(self) -> Iterator[float]:
+        if is_still(self._home.catalog):
+            raise ReadOnlyError(self._home.root, "its catalog lies in a read-only folder")
+        with gate.hold(self._home.gate) as waited:
+            yield waited
+
     def _connection(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
-            if self._root is None or self._owner != os.getpid():
+            stale = self._copy is not None and self._copy.is_old
+            if self._root is None or self._owner != os.getpid() or stale:
                 if not self.exists:
                     raise LakeMissingError(self._home.root)
-                with _explained():
-                    self._root, self._owner = _planner(self._home), os.getpid()
-                self._attached = False
-                if layout.layout_of(self._root, METADATA) < layout.LAYOUT:
-                    self._upgrade(self._root)
+                self._root, self._attached = None, False
+                root = self._open()
+                # What an older Barlake made can be read as it is where it cannot be changed.
+                if layout.layout_of(root, METADATA) < layout.LAYOUT and self._copy is None:
+                    self._upgrade(root)
+                self._root, self._owner = root, os.getpid()
             return self._root
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        self._copy = Copy(self._home.catalog) if is_still(self._home.catalog) else None
+        root = _planner(self._attachable)
+        version = "SELECT value FROM ducklake_metadata WHERE key = 'version'"
+        try:
+            held = root.execute(
+                f"FROM sqlite_query('{METADATA}', $$SELECT ({version})$$)"
+            ).fetchone()
+        except duckdb.Error as error:
+            if "no such table" in str(error):  # DuckLake would begin a new lake in it
+                raise CatalogDamagedError(self._home.catalog, "it is empty") from error
+            raise
+        if held is None or held[0] != DUCKLAKE_VERSION:
+            raise CatalogVersionError(str(held and held[0]), DUCKLAKE_VERSION)
+        return root
+
+    @property
+    def _attachable(self) -> Path:
+        """The catalog, or a copy of it where its folder cannot be written."""
+        return self._copy.path if self._copy is not None else self._home.catalog
+
+    def _attach(self, root: duckdb.DuckDBPyConnection) -> None:
+        _load(root, "ducklake")
+        read_only = self._copy is not None
+        root.execute(_attach_sql(self._attachable, self._home.parquet, read_only=read_only))
+        self._attached = True
 
     def _in_lake(self) -> duckdb.DuckDBPyConnection:
         """The connection with the lake itself attached, which most reads of bars do without."""
         root = self._connection()
         with self._lock:
             if not self._attached:
-                _attach(root, self._home)
-                self._attached = True
+                self._attach(root)
         return root
 
     def _upgrade(self, root: duckdb.DuckDBPyConnection) -> None:
-        with gate.hold(self._home.gate):
-            _attach(root, self._home)
-            self._attached = True
+        with self._gate():
+            self._attach(root)
             if layout.layout_of(root, METADATA) < layout.LAYOUT:  # nobody was faster
                 cursor = root.cursor()
                 cursor.execute("USE lake")
@@ -222,26 +281,26 @@ class Catalog:
             cursor.register("more", more)
             cursor.execute("INSERT INTO sessions FROM more")
 
-    def _tick(self, cursor: duckdb.DuckDBPyConnection) -> datetime:
+    def _tick(self) -> datetime:
         """The next ``recorded_at``: now, or just after the last one where the clock was set back."""
-        tick = max((self._now() - _EPOCH) // timedelta(microseconds=1), self._last(cursor) + 1)
+        tick = max((self._now() - _EPOCH) // timedelta(microseconds=1), self._last() + 1)
+        # Not synced, which would cost a tenth of a commit: what a power cut leaves of it is older,
+        # empty or nothing, and matters only if the clock is set back as well.
         draft = self._home.clock.with_suffix(".draft")
-        with draft.open("w") as file:
-            file.write(str(tick))
-            file.flush()
-            os.fsync(file.fileno())
+        draft.write_text(str(tick))
         draft.rename(self._home.clock)
         return _EPOCH + timedelta(microseconds=tick)
 
-    def _last(self, cursor: duckdb.DuckDBPyConnection) -> int:
+    def _last(self) -> int:
         """The newest ``recorded_at`` in microseconds; from the tables where its file is lost."""
         with suppress(OSError, ValueError):
             return int(self._home.clock.read_text())
-        newest = cursor.execute(
-            """SELECT epoch_us(max(moment)) FROM (SELECT max(recorded_at) AS moment FROM coverage
-               UNION ALL SELECT max(recorded_at) FROM changes
-               UNION ALL SELECT max(superseded_at) FROM bar_revisions)"""
-        ).fetchone()
+        with self._cursor() as cursor:
+            newest = cursor.execute(
+                """SELECT epoch_us(max(moment)) FROM (SELECT max(recorded_at) AS moment FROM coverage
+                   UNION ALL SELECT max(recorded_at) FROM changes
+                   UNION ALL SELECT max(superseded_at) FROM bar_revisions)"""
+            ).fetchone()
         return (newest[0] if newest else None) or 0
 
 
@@ -284,46 +343,19 @@ def _load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
     connection.execute(f"LOAD '{_quoted(extension_file(extension))}'")
 
 
-def _planner(home: Home) -> duckdb.DuckDBPyConnection:
+def _planner(catalog: Path) -> duckdb.DuckDBPyConnection:
     connection = _engine()
-    catalog = _quoted(home.catalog.resolve())
-    connection.execute(f"ATTACH '{catalog}' AS {METADATA} (TYPE sqlite, READ_ONLY)")
+    file = _quoted(catalog.resolve())
+    connection.execute(f"ATTACH '{file}' AS {METADATA} (TYPE sqlite, READ_ONLY)")
     return connection
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    with _explained():
-        _load(connection, "ducklake")
-        connection.execute(_attach_sql(home.catalog, home.parquet))
-
-
-def _attach_sql(catalog: Path, parquet: Path) -> str:
+def _attach_sql(catalog: Path, parquet: Path, *, read_only: bool = False) -> str:
+    mode = "READ_ONLY, " if read_only else ""
     return (
         f"ATTACH 'ducklake:sqlite:{_quoted(catalog.resolve())}' AS lake "
-        f"(DATA_PATH '{_quoted(parquet.resolve())}/', OVERRIDE_DATA_PATH true)"
+        f"({mode}DATA_PATH '{_quoted(parquet.resolve())}/', OVERRIDE_DATA_PATH true)"
     )
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn a busy catalog into our own error and an interrupt into one; anything else passes."""
-    try:
-        yield
-    except duckdb.Error as error:
-        if "database is locked" in str(error):
-            raise CatalogBusyError("database is locked") from error
-        if "No space left" in str(error):
-            raise DiskFullError from error
-        raise
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise DiskFullError from error
-        raise
-    except RuntimeError as error:
-        # What DuckDB makes of Ctrl-C while a query runs.
-        if str(error) == "Query interrupted":
-            raise KeyboardInterrupt from None
-        raise
 
 
 def _quoted(text: Path | str) -> str:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import polars as pl
 
-from lake import actions, coverage, pins, room, sessions
+from lake import actions, coverage, damage, faults, pins, room, sessions
 from lake.bars import Commit, Fetched, commit_bars
 from lake.catalog import Catalog, Transaction
 from lake.coverage import Interval
 from lake.datasets import check_dataset
 from lake.errors import InvalidError
 from lake.home import Home
-from lake.planning import Planner
-from lake.reader import Reader
 from lake.reading import Question, ask
 from lake.scan_sql import source_of
 from lake.schema import check_symbol
@@ -60,7 +58,7 @@ class Lake:
         self.place = Home(home.expanduser().resolve())
         self._now, self._floor = now, floor
         self._catalog = Catalog(self.place, now)
-        self._reader = Reader(self._catalog, Planner(self._catalog, self.place))
+        self._reader = damage.NamingReader(self._catalog, self.place)
 
     @property
     def home(self) -> Path:
@@ -371,7 +369,9 @@ class Lake:
                 connection.execute("BEGIN TRANSACTION READ ONLY")
                 return connection.execute(statements[0], list(params)).pl()
             except duckdb.Error as error:
-                raise QueryError(str(error)) from None
+                known = faults.recognised(error, self.place)
+                unread = isinstance(known, faults.DataFileError | faults.CatalogBusyError)
+                raise known if known and unread else QueryError(str(error)) from None
 
     def snapshot(self) -> int:
         """The number of the newest DuckLake snapshot."""
@@ -388,7 +388,8 @@ class Lake:
             DiskLowError: The disk has no more free than must stay free. Nothing was written.
         """
         self.check_room()
-        return commit_bars(self._catalog, fetched, dataset=dataset)
+        with damage.named(self._catalog, self.place, check_dataset(dataset).tables):
+            return commit_bars(self._catalog, fetched, dataset=dataset)
 
     def commit_actions(self, answered: actions.Answered) -> int:
         """Store corporate actions; see :func:`lake.actions.commit_actions`."""

@@ -32,7 +32,7 @@ from lake.backup.manifest import (
     load_manifest,
     sync_folder,
 )
-from lake.catalog import CatalogBusyError
+from lake.faults import CatalogBusyError
 from lake.home import Home
 from lake.verify.listing import FILES
 

@@ -17,6 +17,7 @@ from agents.importing import SourceNameError, check_source, import_files, look
 from agents.sources.files import FileBarsError, Form, batches
 from lake.errors import SymbolError
 from lake.export import export
+from lake.room import DiskLowError
 from tests.market import OPEN, bar, bars, fetched, frame
 
 NEW_YORK = Form(zone="America/New_York", symbol="SPY")
@@ -313,6 +314,27 @@ def test_daily_bars_of_dates_are_midnight_in_new_york(store, tmp_path):
         datetime(2024, 7, 1, 4, tzinfo=UTC),
         datetime(2024, 11, 4, 5, tzinfo=UTC),
     ]
+
+
+@pytest.mark.parametrize("dataset", ["bars_1m", "bars_daily"])
+def test_a_full_disk_refuses_a_file_of_any_dataset(store, tmp_path, dataset):
+    frame(bar(datetime(2024, 11, 4, 5, tzinfo=UTC))).write_parquet(tmp_path / "a.parquet")
+
+    with lake.open(store.home, floor=1e18) as careful, pytest.raises(DiskLowError):
+        import_files(careful, [tmp_path / "a.parquet"], "mine", Form(), dataset=dataset)
+    assert store.sql(f"FROM {dataset}").is_empty()
+
+
+def test_a_complete_file_of_days_covers_days_alone(store, tmp_path):
+    file = csv(tmp_path, "2024-10-31", "2024-11-04")
+    form = Form(symbol="SPY", daily=True)
+
+    import_files(store, [file], "mine", form, dataset="bars_daily", complete=True)
+
+    assert store.gaps("SPY", dataset="bars_daily").is_empty()
+    absent = store.absent("SPY", dataset="bars_daily").filter(pl.col("absent") > 0)
+    assert absent["session_date"].to_list() == [date(2024, 11, 1)]
+    assert store.covered("SPY", "file:mine") == []
 
 
 def test_a_lake_that_cannot_go_on_says_what_was_committed(store, tmp_path):

@@ -1,14 +1,14 @@
 """What an answer of pages covers: never more than it proves, all of it at the end."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.pages import answered
+from agents.pages import answered, next_day
 from agents.sources import Page
-from lake import BAR_SCHEMA
+from lake import BAR_SCHEMA, sessions
 from tests.market import OPEN, bar, frame
 
 END = OPEN + timedelta(minutes=60)
@@ -98,3 +98,37 @@ def test_an_empty_last_page_ends_the_data():
     _, covered = replay(answered(pages, ["AAA"], OPEN, END))
 
     assert covered == {("AAA", minute) for minute in range(60)}
+
+
+#: Days around both changes of the clocks of 2024.
+WEEKS = [date(2024, month, 1) + timedelta(days=day) for month in (3, 11) for day in range(14)]
+
+
+@given(
+    days=st.sets(st.sampled_from(WEEKS[:14]) | st.sampled_from(WEEKS[14:])), size=st.integers(1, 5)
+)
+def test_pages_of_days_cover_whole_days_of_new_york_end_to_end(days, size):
+    rows = [bar(sessions.midnight(day), symbol="AAA") for day in sorted(days)]
+    start, end = sessions.midnight(WEEKS[0]), sessions.midnight(WEEKS[-1] + timedelta(days=1))
+
+    parts = list(answered(paged(rows, size), ["AAA"], start, end, after=next_day))
+
+    pieces = [piece for part in parts for piece in part.covered]
+    edges = [start, *(piece.end for piece in pieces)]
+    assert [piece.start for piece in pieces] == edges[:-1], "a moment was covered twice or not"
+    assert edges[-1] == end
+    assert {sessions.midnight(sessions.today(edge)) for edge in edges} == set(edges)
+    for part in parts[:-1]:
+        (piece,) = part.covered
+        assert sessions.today(part.bars["timestamp"][-1]) == sessions.today(
+            piece.end - timedelta(microseconds=1)
+        )
+
+
+def test_the_day_after_one_is_23_24_or_25_hours_away():
+    before = {date(2024, 3, 10): 23, date(2024, 11, 3): 25, date(2024, 7, 4): 24}
+
+    for day, hours in before.items():
+        midnight = sessions.midnight(day)
+        assert next_day(midnight) - midnight == timedelta(hours=hours)
+    assert next_day(datetime(2024, 11, 4, 5, tzinfo=UTC)) == datetime(2024, 11, 5, 5, tzinfo=UTC)

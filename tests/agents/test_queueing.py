@@ -6,6 +6,7 @@ import pytest
 
 from agents.queueing import back, queue_ingest, span
 from agents.sources import KeysMissingError
+from lake.datasets import DatasetError
 from lake.errors import RangeError, SymbolError
 from lake.journal import Journal
 from lake.settings import Settings
@@ -101,3 +102,49 @@ def test_today_is_new_yorks():
 )
 def test_a_history_is_counted_in_days_weeks_months_or_years(history, first):
     assert back(history, date(2024, 2, 29)) == first
+
+
+def test_each_dataset_is_work_of_its_own_and_so_is_asking_again(journal, settings):
+    def ask(**options):
+        return queue_ingest(
+            journal,
+            settings,
+            "SPY",
+            "2024-11-04",
+            "2024-11-08",
+            now=NOW,
+            send=lambda _: None,
+            **options,
+        )
+
+    asked = [
+        {},
+        {"dataset": "bars_daily"},
+        {"again": True},
+        {"dataset": "bars_daily", "again": True},
+    ]
+    jobs = [ask(**options)[0] for options in asked]
+    repeated = [ask(**options) for options in asked]
+
+    assert [job.params for job in jobs] == asked
+    assert len({job.id for job in jobs}) == 4
+    assert repeated == [(job, False) for job in jobs]
+
+
+def test_minutes_that_were_queued_before_there_were_datasets_are_the_same_work(journal, settings):
+    first, last = date(2024, 11, 4), date(2024, 11, 8)
+    before, _ = journal.queue("ingest", settings.source, "SPY", first, last, {})
+
+    job, new = queue_ingest(
+        journal, settings, "SPY", first, last, dataset="bars_1m", now=NOW, send=lambda _: None
+    )
+
+    assert (job.id, new) == (before.id, False)
+
+
+def test_a_dataset_that_does_not_exist_is_refused_before_anything_is_queued(journal, settings):
+    with pytest.raises(DatasetError, match="Use one of bars_1m, bars_daily"):
+        queue_ingest(
+            journal, settings, "SPY", dataset="bars_1w", now=NOW, send=lambda _: pytest.fail("sent")
+        )
+    assert journal.jobs() == []

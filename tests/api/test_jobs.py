@@ -23,6 +23,39 @@ def test_dates_may_come_in_the_body(empty_api):
     assert (job["first"], job["last"]) == ("2024-11-04", "2024-11-06")
 
 
+def test_daily_bars_are_asked_for_in_the_query_or_in_the_body_and_are_a_job_apart(empty_api, queue):
+    minutes = empty_api.post("/ingest/SPY").json()
+    body = empty_api.post("/ingest/SPY", json={"dataset": "bars_daily"}).json()
+    query = empty_api.post("/ingest/SPY?dataset=bars_daily").json()
+    again = empty_api.post("/ingest/SPY?dataset=bars_daily", json={"again": True}).json()
+
+    assert [job["params"] for job in (minutes, body, again)] == [
+        {},
+        {"dataset": "bars_daily"},
+        {"dataset": "bars_daily", "again": True},
+    ]
+    assert query["id"] == body["id"]
+    assert len(queue.jobs) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "words"),
+    [
+        ("?dataset=bars_1w", {}, "'bars_1w' is not a dataset"),
+        ("?dataset=bars_1m", {"dataset": "bars_daily"}, "Say it once"),
+        ("", {"datasets": "bars_daily"}, "datasets"),
+    ],
+)
+def test_a_dataset_that_cannot_be_is_refused_and_nothing_is_queued(
+    empty_api, queue, query, body, words
+):
+    answer = empty_api.post(f"/ingest/SPY{query}", json=body)
+
+    assert answer.status_code == 422
+    assert words in answer.json()["message"]
+    assert queue.jobs == []
+
+
 def test_without_dates_it_is_the_last_history(empty_api):
     job = empty_api.post("/ingest/SPY").json()
 

@@ -2,13 +2,17 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake import Covered
-from lake.coverage import merge, subtract
-from tests.market import OPEN, bar, fetched, session_covered
+import lake
+from lake import BarsMissingError, Covered, sessions
+from lake.coverage import merge, subtract, uncovered_days
+from lake.datasets import DatasetError
+from tests.market import OPEN, SOURCE, bar, fetched, session_covered
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=8)
 
@@ -87,3 +91,79 @@ def test_coverage_is_told_merged(store):
     assert store.coverage("SPY").rows() == [
         (datetime(2024, 11, 4, 5, tzinfo=UTC), datetime(2024, 11, 6, 5, tzinfo=UTC))
     ]
+
+
+def midnight(month, day):
+    return sessions.midnight(date(2024, month, day))
+
+
+def test_a_daily_gap_is_a_session_whose_midnight_nobody_fetched(store):
+    parts = (
+        Covered("SPY", midnight(10, 31), midnight(10, 31) + timedelta(minutes=1)),
+        Covered("SPY", midnight(11, 4) + timedelta(minutes=1), midnight(11, 6)),
+    )
+    days = fetched(bar(midnight(10, 31)), bar(midnight(11, 5)), covered=parts)
+    store.commit_bars(days, dataset="bars_daily")
+
+    gaps = store.gaps("SPY", dataset="bars_daily")
+
+    assert gaps.rows() == [
+        (date(2024, 11, 1), midnight(11, 1), midnight(11, 2), None),
+        (date(2024, 11, 4), midnight(11, 4), midnight(11, 5), None),
+    ]
+    assert store.gaps("SPY", "2024-11-05", "2024-11-06", dataset="bars_daily")[
+        "session_date"
+    ].to_list() == [date(2024, 11, 6)]
+    assert store.absent("SPY", dataset="bars_daily").rows() == [
+        (date(2024, 10, 31), 1, 1, 0),
+        (date(2024, 11, 5), 1, 1, 0),
+    ]
+
+
+def test_a_fetched_day_without_a_bar_is_absent(store):
+    parts = tuple(session_covered(date(2024, 11, day)) for day in (4, 5))
+    store.commit_bars(fetched(bar(midnight(11, 4)), covered=parts), dataset="bars_daily")
+
+    assert store.gaps("SPY", dataset="bars_daily").is_empty()
+    assert store.absent("SPY", dataset="bars_daily")["absent"].to_list() == [0, 1]
+
+
+def test_a_day_that_is_not_over_is_no_gap(tmp_path):
+    evening = datetime(2024, 11, 8, 19, 59, tzinfo=ZoneInfo("America/New_York"))
+    for now, missing in ((evening, []), (evening + timedelta(minutes=1), [date(2024, 11, 8)])):
+        with lake.open(tmp_path / str(now.hour), create=True, now=lambda now=now: now) as lk:
+            part = Covered("SPY", midnight(11, 7), midnight(11, 8))
+            lk.commit_bars(fetched(bar(midnight(11, 7)), covered=(part,)), dataset="bars_daily")
+
+            gaps = lk.gaps("SPY", "2024-11-07", "2024-11-11", dataset="bars_daily")
+            assert gaps["session_date"].to_list() == missing
+
+
+def test_each_dataset_has_intervals_of_its_own(store):
+    day = session_covered(date(2024, 11, 4))
+    store.commit_bars(fetched(bar(0), covered=(day,)))
+
+    assert store.coverage("SPY").height == 1
+    assert store.covered("SPY", SOURCE, dataset="bars_daily") == []
+    with pytest.raises(BarsMissingError, match="barlake ingest SPY --dataset bars_daily"):
+        store.gaps("SPY", dataset="bars_daily")
+    with pytest.raises(DatasetError):
+        store.coverage("SPY", SOURCE, dataset="bars_1w")
+
+
+@given(
+    days=st.sets(st.sampled_from([date(2024, 10, 28) + timedelta(days=n) for n in range(14)])),
+    intervals=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), max_size=5),
+)
+def test_every_day_is_a_gap_or_fetched_by_whether_its_midnight_is(days, intervals):
+    start = sessions.midnight(date(2024, 10, 28))
+    spans = [
+        (start + timedelta(hours=first), start + timedelta(hours=last)) for first, last in intervals
+    ]
+
+    gaps = set(uncovered_days(sorted(days), merge(spans))["session_date"])
+
+    held = {
+        day for day in days if any(first <= sessions.midnight(day) < last for first, last in spans)
+    }
+    assert gaps == days - held

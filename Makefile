@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo up test bench check format constraints clean
+.PHONY: help install install-dev demo up test chaos bench check format constraints clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -26,6 +26,9 @@ up: install ## start broker, workers, scheduler, API and UI; Ctrl-C stops them
 
 test: install-dev ## run every test, on two processes
 	@$(PY) -m pytest -q -n 2 --dist loadfile
+
+chaos: install-dev ## kill, crowd and shuffle the lake (BARLAKE_CHAOS_SEED, BARLAKE_CHAOS_POINTS); docs/chaos.md
+	@BARLAKE_CHAOS=full $(PY) -m pytest -q -n 2 --dist worksteal tests/chaos
 
 bench: install .venv-bench/.installed ## measure beside peers, in one run; writes bench/results/latest.json
 	@$(PY) -m bench

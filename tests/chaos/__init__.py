@@ -1,0 +1,1 @@
+"""Faults on purpose: kills at every change of the disk, crowds of processes, drawn histories."""

@@ -1,0 +1,29 @@
+"""The names of the works, apart from them: naming them makes no frames."""
+
+#: Every work of ``tests.chaos.works``.
+NAMES = (
+    "new bars",
+    "corrections and withdrawals",
+    "bad bars",
+    "live bars",
+    "daily bars",
+    "corporate actions",
+    "features",
+    "pins",
+    "moving live bars",
+    "rewriting",
+    "merging",
+    "expiry",
+    "cleanup and orphans",
+    "retention",
+    "a whole round",
+    "deleting a symbol",
+    "backup",
+    "restore",
+    "export",
+    "import",
+    "making a lake",
+    "upgrading a lake",
+)
+#: Those of which ``make test`` tries a few points.
+SAMPLE = ("corrections and withdrawals", "a whole round")

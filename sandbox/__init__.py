@@ -9,6 +9,10 @@ Without a folder it serves, for NYSE sessions since 2016-01-04 and the same for 
 on 2023-06-01) and THIN (trades in about a third of the regular minutes). Any other ticker that is
 asked for at the start gets a character from its name.
 
+A daily bar is near its minutes rolled up and not the same, as a real provider's: see
+:mod:`sandbox.daily`. A folder's daily bars are those of the files in ``bars_1day`` inside it or
+beside it; a symbol without one there has the days its minutes make.
+
 What it does where Alpaca's behaviour is not documented: a bare date is a day of New York, included
 whole as an end; multi-hour bars are counted from midnight in New York; reverse order (``sort=desc``)
 reverses time, not symbols; ``asof`` is checked and changes nothing, as nothing was renamed.

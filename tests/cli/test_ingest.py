@@ -47,6 +47,39 @@ def test_bars_come_here_without_a_broker_and_only_once(barlake, sandbox):
     assert gaps == []
 
 
+def test_daily_bars_come_by_the_same_command_and_are_told_apart(barlake, sandbox):
+    daily = ("--dataset", "bars_daily")
+    table = barlake("ingest", "SPY", *WEEK, *daily, "--here", env=sandbox)
+    again = barlake("ingest", "SPY", *WEEK, *daily, "--again", "--here", "--json", env=sandbox)
+    minutes = barlake("coverage", "SPY", "--json")
+
+    assert table.code == again.code == 0, table.err + again.err
+    assert "bars_daily" in table.out
+    (job,) = json.loads(again.out)
+    assert job["params"] == {"dataset": "bars_daily", "again": True}
+    assert (job["result"]["new"], job["result"]["unchanged"]) == (0, 5)
+    bars = json.loads(barlake("bars", "SPY", *daily, "--json").out)
+    assert [bar["timestamp"] for bar in bars] == [
+        f"2024-11-0{day}T05:00:00Z" for day in range(4, 9)
+    ]
+    assert (minutes.code, "barlake ingest SPY`" in minutes.err) == (2, True)
+    month = ("--start", "2024-11-01", "--end", "2024-11-08")
+    told = barlake("coverage", "SPY", *daily, *month).out
+    assert "Missing: 1 session. `barlake ingest SPY --start 2024-11-01 --end 2024-11-01" in told
+    assert "--dataset bars_daily` fetches them." in " ".join(told.split())
+    facts = json.loads(barlake("coverage", "SPY", *daily, *month, "--json").out)
+    assert [gap["session_date"] for gap in facts["gaps"]] == ["2024-11-01"]
+    assert [day["absent"] for day in facts["absent"]] == [0] * 5
+
+
+def test_a_dataset_that_does_not_exist_is_refused_with_those_there_are(barlake, sandbox):
+    answer = barlake("ingest", "SPY", "--dataset", "bars_1w", "--here", env=sandbox)
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "Use one of bars_1m, bars_daily." in answer.err
+    assert json.loads(barlake("jobs", "--json").out) == []
+
+
 def test_what_came_is_told_in_a_table(barlake, sandbox):
     answer = barlake("ingest", "SPY", *WEEK, "--here", env=sandbox)
 
@@ -107,6 +140,9 @@ def test_workers_do_what_the_shell_queues(barlake, sandbox, tmp_path):
         try:
             _wait_for(lambda: _status(barlake)["broker"]["answers"], house)
             done = barlake("ingest", "SPY", *WEEK, "--wait", "--json", env=sandbox)
+            daily = barlake(
+                "ingest", "SPY", *WEEK, "--dataset", "bars_daily", "--wait", "--json", env=sandbox
+            )
             facts = _status(barlake)
         finally:
             house.send_signal(signal.SIGINT)
@@ -115,7 +151,8 @@ def test_workers_do_what_the_shell_queues(barlake, sandbox, tmp_path):
     assert code == 0, (tmp_path / "up.log").read_text()
     assert done.code == 0, done.err
     assert json.loads(done.out)[0]["state"] == "done"
-    assert (facts["lake"]["symbols"], facts["jobs"]["done"]) == (1, 1)
+    assert json.loads(daily.out)[0]["result"]["new"] == 5
+    assert (facts["lake"]["symbols"], facts["jobs"]["done"]) == (1, 2)
     assert {agent["kind"] for agent in facts["agents"]} >= {"worker"}
     assert not _status(barlake)["broker"]["answers"]
 

@@ -2,12 +2,14 @@
 
 import statistics
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.calendar import nyse
 from sandbox.config import SandboxConfig
 from sandbox.generator import GeneratedMarket
 from sandbox.profiles import DEFAULT_SYMBOLS
@@ -100,6 +102,40 @@ def test_every_bar_is_possible(symbol, day, feed, seed):
     assert (bars.volume >= bars.count).all()
     cents = np.column_stack([bars.open, bars.high, bars.low, bars.close]) * 100
     assert np.allclose(cents, np.rint(cents), atol=1e-6)
+
+
+@given(
+    symbol=st.sampled_from(DEFAULT_SYMBOLS),
+    day=st.dates(date(2023, 6, 1), date(2026, 6, 1)),
+    feed=st.sampled_from(["sip", "iex"]),
+    seed=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_day_is_possible_the_same_again_and_holds_its_regular_minutes(
+    symbol, day, feed, seed
+):
+    market, number = GeneratedMarket(seed), day_of(day)
+    if number not in market.daily_days(symbol):
+        return
+    found, minutes = market.daily(symbol, feed, number), market.minutes(symbol, feed, number)
+    if not len(found):
+        return
+    row = nyse().index(number)
+    regular = minutes.between(nyse().open[row], nyse().close[row] - 1)
+    (values,) = zip(*(column.tolist() for column in found.columns()), strict=True)
+    opening, o, h, l, c, volume, count, vwap = values  # noqa: E741 - the protocol's letters
+    local = datetime.fromtimestamp(opening, ZoneInfo("America/New_York"))
+
+    assert (local.date(), local.hour, local.minute) == (day, 0, 0)
+    assert 0 < l <= min(o, c, regular.low.min()) <= max(o, c, regular.high.max()) <= h
+    assert min(o, c) > 0.99 * regular.low.min()
+    assert max(o, c) < 1.01 * regular.high.max()
+    assert volume > minutes.volume.sum()
+    assert count > minutes.count.sum()
+    assert l <= vwap + 1e-6
+    assert [
+        column.tolist() for column in GeneratedMarket(seed).daily(symbol, feed, number).columns()
+    ] == [[value] for value in values]
 
 
 def test_the_factor_of_the_market_is_shared(client):

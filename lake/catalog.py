@@ -19,7 +19,7 @@ import duckdb
 from lake import gate, layout
 from lake.errors import LakeMissingError
 from lake.faults import CatalogDamagedError, CatalogVersionError, ReadOnlyError, explained
-from lake.home import Home
+from lake.home import Home, check_new
 from lake.still import Copy, is_still
 
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
@@ -155,6 +155,8 @@ class Catalog:
         Harmless to repeat and to call from several processes at once.
         """
         with explained(self._home):
+            if not self.exists:
+                check_new(self._home)
             for folder in (self._home.catalog.parent, self._home.parquet):
                 folder.mkdir(parents=True, exist_ok=True)
             with self._gate():

@@ -6,6 +6,7 @@ each, before anybody has to read them.
 
 import errno
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +119,7 @@ def recognised(error: Exception, home: Home) -> LakeError | None:
     return _of_disk(words, home) or _of_file(words, home) or _of_catalog(words, home)
 
 
+_LITTLE = 2**20
 _FULL = ("No space left", "disk is full", "File too large")
 _READ_ONLY = ("Read-only file system", "readonly database", "read-only mode", "Permission denied")
 _VERSION = re.compile(r"catalog version is (\S+), but the extension requires version (\S+?)\.? ")
@@ -135,13 +137,18 @@ def _of_system(error: OSError, home: Home) -> LakeError | None:
 
 
 def _of_disk(words: str, home: Home) -> LakeError | None:
-    if any(sign in words for sign in _FULL):
+    if any(sign in words for sign in _FULL) or ("disk I/O error" in words and _is_full(home)):
         return DiskFullError()
     found = next((sign for sign in _READ_ONLY if sign in words), None)
     file = _FILE.search(words)
     if found is None or (file and Path(file[1]).is_file()):  # a file that is there was to be read
         return None
     return ReadOnlyError(home.root, found)
+
+
+def _is_full(home: Home) -> bool:
+    """Whether there is not even room for what SQLite puts beside a database that it reads."""
+    return shutil.disk_usage(home.root).free < _LITTLE
 
 
 def _of_file(words: str, home: Home) -> LakeError | None:

@@ -1,7 +1,13 @@
-"""Where things lie in a lake's home. Files only; nothing here opens them."""
+"""Where things lie in a lake's home, and where a home may be. Nothing here opens a file."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from lake.errors import ProblemError
+
+
+class HomeError(ProblemError):
+    """A folder that must not become the home of a lake."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +50,29 @@ class Home:
     def run(self) -> Path:
         """Locks, sockets and process ids: nothing here outlives the processes."""
         return self.root / "run"
+
+
+def check_new(home: Home) -> None:
+    """Return if a new lake may be made in a home.
+
+    Upkeep deletes data files that no table of its lake knows, so that two lakes must never share a
+    folder of them.
+
+    Raises:
+        HomeError: The home lies in the folders of another lake, or holds data files of one.
+    """
+    for root in home.root.parents:
+        other = Home(root)
+        theirs = (other.parquet, other.catalog.parent, other.models, other.logs, other.run)
+        inside = any(home.root.is_relative_to(folder) for folder in theirs)
+        if inside and other.catalog.exists():
+            problem = f"{home.root} lies inside the lake of {root}. Choose a home outside of it; nothing was made."
+            raise HomeError(problem)
+    stranger = next(home.parquet.rglob("*.parquet"), None)
+    if stranger is not None:
+        problem = (
+            f"{home.root} has data files ({stranger.relative_to(home.root)}) and no catalog that knows them. "
+            "Bring back duckdb/lake.sqlite, restore a backup into a new home, or move the folder parquet away; "
+            "nothing was made."
+        )
+        raise HomeError(problem)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lake.backup.disk import written_to
 from lake.backup.errors import BackupBusyError, BackupDamagedError, BackupPlaceError
 from lake.backup.manifest import Manifest, load_manifest, sync_folder
 from lake.home import Home
@@ -49,13 +50,14 @@ def restore(folder: Path, home: Path) -> Restored:
         BackupMissingError: There is no backup in that folder.
         BackupPlaceError: The home is not empty.
         BackupDamagedError: Files of the backup are missing or damaged; the error lists them.
+        DiskFullError: There is no room for it; nothing was made.
         BackupBusyError: Another process is restoring into that home.
     """
     begun = time.perf_counter()
     manifest = load_manifest(folder)
     target = home.expanduser().resolve()
     _check_home(target)
-    with _draft(target) as draft:
+    with written_to(target.parent), _draft(target) as draft:
         problems = _copy(manifest, folder, draft)
         if problems:
             shutil.rmtree(draft)
@@ -119,6 +121,10 @@ def _draft(home: Path) -> Iterator[Path]:
             raise BackupBusyError(draft) from None
         for leftover in draft.iterdir():
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        yield draft
+        try:
+            yield draft
+        except OSError:  # a full disk needs the room
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
     finally:
         os.close(descriptor)

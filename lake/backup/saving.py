@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lake.backup import sqlite_copy
+from lake.backup.disk import written_to
 from lake.backup.errors import (
     BackupBusyError,
     BackupMissingError,
@@ -32,8 +34,10 @@ from lake.backup.manifest import (
     load_manifest,
     sync_folder,
 )
-from lake.faults import CatalogBusyError
+from lake.errors import LakeError
+from lake.faults import CatalogBusyError, CatalogDamagedError, DiskFullError
 from lake.home import Home
+from lake.still import Copy, is_still
 from lake.verify.listing import FILES
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ LOCK = "barlake-backup.lock"
 _GENERATIONS = "generations"
 _TRIES = 5
 _HANDS = 4
+_LITTLE = 2**20
 
 
 @dataclass(frozen=True)
@@ -81,14 +86,14 @@ def backup(lake: "Lake", folder: Path, *, check: bool = False) -> Saved:
     Raises:
         BackupPlaceError: The folder is no place for a backup of this lake.
         BackupBusyError: Another process is writing it.
+        DiskFullError: There is no room for it. The last backup stays.
         LakeDamagedError: The lake lacks files that its catalog names. The last backup stays.
         LakeMovingError: Upkeep was faster each time; ask again.
     """
     begun = time.perf_counter()
     place = folder.expanduser().resolve()
     _check_place(place, lake.home)
-    place.mkdir(parents=True, exist_ok=True)
-    with _locked(place):
+    with written_to(place), _locked(place):
         saving = _Saving(lake.place, place, check=check)
         manifest = saving.run()
         manifest.save(place)
@@ -250,7 +255,15 @@ def copy_database(source: Path, target: Path, parquet: str | None = None) -> dic
 
     Raises:
         CatalogBusyError: It could not be read.
+        CatalogDamagedError: It is no database.
+        DiskFullError: There is no room for the copy.
     """
+    if is_still(source):
+        still = Copy(source)
+        try:
+            return copy_database(still.path, target, parquet)
+        finally:
+            still.remove()
     for leftover in target.parent.glob(target.name + "*"):
         leftover.unlink()
     arguments = [str(source), str(target), *([parquet] if parquet else [])]
@@ -262,12 +275,21 @@ def copy_database(source: Path, target: Path, parquet: str | None = None) -> dic
         check=False,
     )
     if done.returncode:
-        raise CatalogBusyError(done.stderr.strip().rpartition("\n")[2] or "the copy was killed")
+        raise _reason(done.stderr.strip().rpartition("\n")[2], source, target)
     told: dict[str, Any] = json.loads(done.stdout) if parquet else {}
     descriptor = os.open(target, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
     return told
+
+
+def _reason(said: str, source: Path, target: Path) -> LakeError:
+    for file in (target, source):  # SQLite needs a little room beside what it reads, too
+        if "disk" in said and shutil.disk_usage(file.parent).free < _LITTLE:
+            return DiskFullError(str(file.parent))
+    if "not a database" in said or "malformed" in said:
+        return CatalogDamagedError(source, said.partition(": ")[2])
+    return CatalogBusyError(said or "the copy was killed")
 
 
 def _check_place(folder: Path, home: Path) -> None:
@@ -287,6 +309,7 @@ def _check_place(folder: Path, home: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

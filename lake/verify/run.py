@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from lake.datasets import DATASETS, Dataset
+from lake.faults import CatalogDamagedError, DataFileError
 from lake.schema import PARTITIONS, check_symbol
 from lake.verify import ledgers
 from lake.verify.files import check_file
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _TOGETHER = 50
 #: How often a read that failed is tried again: beside upkeep a file may go while it is planned.
 _TRIES = 3
+_UNREADABLE = (duckdb.Error, DataFileError, CatalogDamagedError)
 
 
 def verify(lake: "Lake", symbols: Sequence[str] | None = None) -> Report:
@@ -59,7 +61,7 @@ class _Run:
             self._check_bars()
             if self._symbols is None:
                 self._check_ledgers()
-        except duckdb.Error as error:
+        except _UNREADABLE as error:
             self._unreadable("duckdb/lake.sqlite", error)
         return Report(
             tuple(self._findings),
@@ -106,7 +108,7 @@ class _Run:
                     connection.execute("BEGIN TRANSACTION READ ONLY")
                     stored = read_batch(connection, batch)
                 clock = ledgers.read_clock(self._home)  # after the bars
-            except duckdb.Error as error:
+            except _UNREADABLE as error:
                 if attempt == _TRIES - 1:
                     self._unreadable(f"{batch.dataset.name} {batch.source}", error, batch)
                 continue
@@ -148,7 +150,7 @@ class _Run:
                 try:
                     with self._lake.reading() as connection:
                         found |= ledgers.series_of_bars(connection, [table], dataset.name)
-                except duckdb.Error:
+                except _UNREADABLE:
                     whole = False  # the file that cannot be read has its own finding
         return found, whole
 

@@ -43,7 +43,12 @@ READ_COLUMNS: tuple[str, ...] = (
     "is_regular",
 )
 
-_LOCAL_DATE = "(b.timestamp AT TIME ZONE 'America/New_York')::DATE"
+# From 05:00 UTC on it is the same date in New York, at any time of the year; asking for the zone of
+# each bar would take most of the time of a query.
+_DAY_US = 86_400_000_000
+_LOCAL_DATE = f"""CASE WHEN epoch_us(b.timestamp) % {_DAY_US} >= {5 * 3_600_000_000}
+    THEN DATE '1970-01-01' + (epoch_us(b.timestamp) // {_DAY_US})::INTEGER
+    ELSE (b.timestamp AT TIME ZONE 'America/New_York')::DATE END"""
 
 
 def check_timeframe(timeframe: str) -> str:
@@ -75,10 +80,10 @@ def minute_bars(table: str, *, only: str = "true") -> str:
     """
     return f"""
         SELECT b.symbol, b.timestamp, b.open, b.high, b.low, b.close, b.volume, b.trade_count, b.vwap,
-               b.flags, b.source, {_LOCAL_DATE} AS session_date,
+               b.flags, b.source, b.session_date,
                coalesce(b.timestamp >= s."open" AND b.timestamp < s."close", false) AS is_regular
-        FROM {table} b LEFT JOIN lake.main.sessions s ON s.session_date = {_LOCAL_DATE}
-        WHERE {only}"""
+        FROM (SELECT *, {_LOCAL_DATE} AS session_date FROM {table} b WHERE {only}) b
+        LEFT JOIN lake.main.sessions s ON s.session_date = b.session_date"""
 
 
 def resampled(minutes: str, timeframe: str) -> str:

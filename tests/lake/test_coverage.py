@@ -128,15 +128,15 @@ def test_a_fetched_day_without_a_bar_is_absent(store):
     assert store.absent("SPY", dataset="bars_daily")["absent"].to_list() == [0, 1]
 
 
-def test_a_day_that_is_not_over_is_no_gap(tmp_path):
-    evening = datetime(2024, 11, 8, 19, 59, tzinfo=ZoneInfo("America/New_York"))
-    for now, missing in ((evening, []), (evening + timedelta(minutes=1), [date(2024, 11, 8)])):
-        with lake.open(tmp_path / str(now.hour), create=True, now=lambda now=now: now) as lk:
-            part = Covered("SPY", midnight(11, 7), midnight(11, 8))
-            lk.commit_bars(fetched(bar(midnight(11, 7)), covered=(part,)), dataset="bars_daily")
+def test_a_day_that_is_not_over_is_no_gap(store):
+    part = Covered("SPY", midnight(11, 7), midnight(11, 8))
+    store.commit_bars(fetched(bar(midnight(11, 7)), covered=(part,)), dataset="bars_daily")
+    eight = datetime(2024, 11, 8, 20, tzinfo=ZoneInfo("America/New_York"))
 
-            gaps = lk.gaps("SPY", "2024-11-07", "2024-11-11", dataset="bars_daily")
-            assert gaps["session_date"].to_list() == missing
+    for now, missing in ((eight - timedelta(minutes=1), []), (eight, [date(2024, 11, 8)])):
+        with lake.open(store.home, now=lambda now=now: now) as then:
+            gaps = then.gaps("SPY", "2024-11-07", "2024-11-11", dataset="bars_daily")
+        assert gaps["session_date"].to_list() == missing
 
 
 def test_each_dataset_has_intervals_of_its_own(store):

@@ -1,12 +1,13 @@
 """Upkeep as a job: a round of the lake's own upkeep with progress, and old log lines go."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from lake import Lake
-from lake.export import refresh_mirror
+from lake.export import Exported, refresh_mirror
 from lake.journal import Job, Journal
 from lake.settings import Settings
 from lake.upkeep import STEPS, Plan, Report, parse_rules
@@ -22,6 +23,28 @@ def plan(settings: Settings, now: datetime) -> Plan:
         keep=timedelta(days=settings.snapshots_kept),
         rules=parse_rules(settings.retention),
     )
+
+
+def do_round(
+    lake: Lake, planned: Plan, mirror: Path | None, *, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Report, Exported | None]:
+    """Do a round of upkeep and bring the mirror up to date, whoever asks for it.
+
+    Args:
+        lake: Of the home.
+        planned: What to do; the mirror stays as it is where only some steps are asked for.
+        mirror: Its folder; None for none.
+        tell: Hears in a few words how far it is.
+
+    Raises:
+        GateBusyError: Another process held the commit gate too long; what was done stays.
+        ExportFolderError: The mirror cannot be written; all else is done.
+    """
+    report = run_round(lake, planned, tell=tell)
+    if planned.only is not None or mirror is None:
+        return report, None
+    tell("bringing the mirror up to date")
+    return report, refresh_mirror(lake, mirror)
 
 
 def run(
@@ -47,11 +70,8 @@ def run(
             begun.append(message)
         journal.progress(job.id, len(begun), len(STEPS) + 1, message)
 
-    report = run_round(lake, planned, tell=tell)
-    tell("forgetting old log lines")
     forgotten = journal.prune(older_than=_LOGS_KEPT)
-    tell("bringing the mirror up to date")
-    mirrored = refresh_mirror(lake, mirror)
+    report, mirrored = do_round(lake, planned, mirror, tell=tell)
     journal.progress(job.id, 1, 1, summary(report))
     return report.facts | {
         "log_lines_forgotten": forgotten,

@@ -21,7 +21,6 @@ from agents.heartbeat import Pulse
 from lake.errors import InvalidError, LakeError, LakeMissingError
 from lake.journal import Job, Journal
 from lake.logs import close_logs, configure_logs, logger
-from lake.room import parse_room
 from lake.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -82,10 +81,9 @@ class Workshop:
             LakeMissingError: There is none yet and ``create`` is false.
         """
         if self._lake is None:
-            import lake
+            from lake.opening import open_by
 
-            floor = parse_room(self.settings.disk_floor)
-            self._lake = lake.open(self.settings.home, create=create, floor=floor)
+            self._lake = open_by(self.settings, create=create)
         return self._lake
 
     @cached_property

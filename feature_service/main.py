@@ -23,6 +23,7 @@ from feature_service.door import answer, complain, say
 from lake.errors import LakeError, MissingError, SettingsError
 from lake.features import read_features
 from lake.home import Home
+from lake.opening import open_by
 from lake.schema import check_symbol
 from lake.settings import Settings, load_settings
 
@@ -57,7 +58,7 @@ def _build_all(settings: Settings, symbols: Sequence[str], set_name: str) -> int
     home = settings.home if named is None else _lake_of(named)
     if named is not None and home is None:
         return _each([*symbols] or files.symbols(named), _from_file(named, settings, wanted))
-    with lake.open(home) as opened:
+    with open_by(settings, home=home) as opened:
         own = opened.home == settings.home.expanduser().resolve()
         in_place = named is None or (own and not _is_destined(settings))
         work = _in_place if in_place else _from_lake
@@ -154,7 +155,7 @@ def _keep(
     if _is_destined(settings):
         return _put(settings, symbol, features, wanted)
     source = f"file:{name}"
-    with lake.open(settings.home, create=True) as opened:
+    with open_by(settings, create=True) as opened:
         build.store(opened, symbol, source, features, wanted, adjust)
         return [f"{_named(opened)} as source {source}"]
 

@@ -3,6 +3,9 @@
 A model exists when its row does. The file under ``HOME/models`` is written before, so a file
 without a row is a stranger, left by a run that was killed. How a model is made and read is the
 training service's affair.
+
+The snapshot of a model's bars is pinned as ``model:ID`` with its row, so that they can be read again
+for as long as the model is registered.
 """
 
 import json
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from lake import pins
 from lake.catalog import Transaction
 from lake.errors import MissingError
 
@@ -80,9 +84,19 @@ class StoredModel:
         return (self.primary_symbol, *self.context_symbols)
 
 
+def pin_of(model_id: str) -> str:
+    """The name of the pin that keeps a model's bars.
+
+    >>> pin_of("0123456789ab")
+    'model:0123456789ab'
+    """
+    return f"model:{model_id}"
+
+
 def insert_model(transaction: Transaction, new: StoredModel) -> None:
-    """Register a model inside a transaction; the same id again replaces its row."""
+    """Register a model inside a transaction and pin its snapshot; the same id again replaces both."""
     run = transaction.connection
+    pins.pin_inside(transaction, pin_of(new.model_id), new.snapshot)
     run.execute("DELETE FROM models WHERE model_id = ?", [new.model_id])
     marks = ", ".join("?" for _ in (*_COLUMNS, "created_at"))
     run.execute(
@@ -103,6 +117,25 @@ def insert_model(transaction: Transaction, new: StoredModel) -> None:
             transaction.recorded_at,
         ],
     )
+
+
+def delete_model(lk: "Lake", model_id: str) -> StoredModel:
+    """Forget a model: its row and its pin, and then its files. Simulations of it stay.
+
+    Returns:
+        What was registered.
+
+    Raises:
+        ModelMissingError: There is none of that id.
+        GateBusyError: Another process held the commit gate too long. Nothing was changed.
+    """
+    gone = model(lk, model_id)
+    with lk.writing() as transaction:
+        transaction.connection.execute("DELETE FROM models WHERE model_id = ?", [model_id])
+        pins.unpin_inside(transaction, pin_of(model_id))
+    for file in (lk.home / gone.path, (lk.home / gone.path).with_suffix(".json")):
+        file.unlink(missing_ok=True)
+    return gone
 
 
 def models(lk: "Lake") -> pl.DataFrame:

@@ -8,6 +8,7 @@ import polars as pl
 from lake.errors import InvalidError, MissingError, ProblemError
 
 if TYPE_CHECKING:
+    from lake.catalog import Transaction
     from lake.store import Lake
 
 _LONGEST = 200
@@ -89,6 +90,22 @@ def pin(lake: "Lake", name: str, snapshot: int | None = None) -> int:
             raise SnapshotMissingError(chosen)
         run.execute("INSERT INTO pins VALUES (?, ?, ?)", [name, chosen, transaction.recorded_at])
     return chosen
+
+
+def pin_inside(transaction: "Transaction", name: str, snapshot: int) -> None:
+    """Pin a snapshot inside a transaction; a pin of that name moves. One that has expired is not pinned."""
+    run = transaction.connection
+    unpin_inside(transaction, name)
+    run.execute(
+        "INSERT INTO pins SELECT ?, snapshot_id, ? FROM ducklake_snapshots('lake') WHERE snapshot_id = ?",
+        [name, transaction.recorded_at, snapshot],
+    )
+
+
+def unpin_inside(transaction: "Transaction", name: str) -> None:
+    """Remove a pin inside a transaction; harmless if there is none."""
+    if _held(transaction.connection, name) is not None:
+        transaction.connection.execute("DELETE FROM pins WHERE name = ?", [name])
 
 
 def unpin(lake: "Lake", name: str) -> int:

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import lake
 from feature_service.door import answer, say
+from lake import Lake
 from lake.errors import MissingError
 from lake.models import models
+from lake.opening import open_by
 from lake.settings import load_settings
 from simulation_service.simulation import MODES, SimulationResult, simulate
 from strategy_service.costs import Costs
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulate(options: argparse.Namespace) -> None:
     costs = Costs(options.slippage_bps, options.fee_per_share, options.fee_percent)
-    with lake.open(load_settings().home) as opened:
+    with open_by(load_settings()) as opened:
         results = simulate(
             opened,
             options.model_id or _newest(opened),
@@ -61,7 +62,7 @@ def _simulate(options: argparse.Namespace) -> None:
         say(line)
 
 
-def _newest(opened: lake.Lake) -> str:
+def _newest(opened: Lake) -> str:
     found = models(opened)
     if found.is_empty():
         raise NoModelError

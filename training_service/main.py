@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import lake
 from feature_service.door import answer, say
 from feature_service.main import NothingToBuildError
+from lake import Lake
+from lake.opening import open_by
 from lake.settings import load_settings
 from training_service.labels import labels
 from training_service.pipelines import PRESETS
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(options: argparse.Namespace) -> None:
     split = Holdout(options.test_share)
-    with lake.open(load_settings().home) as opened:
+    with open_by(load_settings()) as opened:
         recipe = Recipe(
             symbols=options.symbols or _first_symbols(opened),
             set_name=options.set_name,
@@ -62,7 +63,7 @@ def _train(options: argparse.Namespace) -> None:
             say(line)
 
 
-def _first_symbols(opened: lake.Lake) -> list[str]:
+def _first_symbols(opened: Lake) -> list[str]:
     found = opened.symbols()["symbol"].unique().sort().to_list()
     if not found:
         raise NothingToBuildError(opened.home)

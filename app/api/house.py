@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-import lake
 from agents import broker
 from app.api.joining import Joining
 from lake.home import Home
 from lake.journal import Job, Journal
+from lake.opening import open_by
 from lake.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class House:
         with self._lock:
             mark = self._current_mark()
             if self._lake is None or mark != self._mark:
-                self._lake = lake.open(self.settings.home)
+                self._lake = open_by(self.settings)
                 self._mark = mark or self._current_mark()
             return self._lake
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.doors import opened_lake, settings
+from app.cli.doors import noted, opened_lake, settings
 from app.cli.options import AsJson
 from app.cli.output import counted, say, show_json, size
 from app.cli.teaching import add
@@ -39,8 +39,9 @@ def backup(
     """
     from lake import backup as backups
 
-    with opened_lake() as lake:
+    with opened_lake() as lake, noted("backup") as facts:
         saved = backups.backup(lake, folder, check=check)
+        facts.update(asdict(saved))
     if as_json:
         show_json(asdict(saved))
         return

@@ -1,5 +1,6 @@
 """What commands open: the settings, the lake, the journal. Imports of weight wait until then."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -36,11 +37,9 @@ def opened_lake(*, create: bool = False) -> Iterator["Lake"]:
     Raises:
         LakeMissingError: There is none yet and ``create`` is false.
     """
-    import lake
-    from lake.room import parse_room
+    from lake.opening import open_by
 
-    floor = parse_room(settings().disk_floor)
-    with lake.open(settings().home, create=create, floor=floor) as opened:
+    with open_by(settings(), create=create) as opened:
         yield opened
 
 
@@ -74,3 +73,28 @@ def log_quietly(journal: "Journal | None" = None) -> None:
     hidden = (chosen.alpaca_key, chosen.alpaca_secret, chosen.iex_token)
     secrets = [secret.get_secret_value() for secret in hidden]
     configure_logs("cli", home=chosen.home, journal=journal, stderr=False, secrets=secrets)
+
+
+@contextmanager
+def noted(stage: str, symbol: str | None = None) -> Iterator[dict[str, object]]:
+    """Write to ``logs/cli.jsonl`` that work in this process began and how it ended, as workers do.
+
+    Yields:
+        What the last line shall say besides, by name: the block fills it.
+    """
+    from lake.errors import LakeError
+    from lake.logs import log_context, logger
+
+    log_quietly()
+    log, facts = logger(), dict[str, object]()
+    with log_context(stage=stage, symbol=symbol):
+        log.info("began")
+        try:
+            yield facts
+        except Exception as error:
+            unknown = None if isinstance(error, LakeError) else error
+            log.log(
+                logging.ERROR, "broke" if unknown else "failed", reason=str(error), exc_info=unknown
+            )
+            raise
+        log.info("done", **facts)

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.doors import opened_lake, settings
+from app.cli.doors import noted, opened_lake, settings
 from app.cli.options import AsJson, Symbol
 from app.cli.output import OutputError, counted, say, show_json, show_table
 from app.cli.teaching import add
@@ -45,15 +45,16 @@ def upkeep(
     """Do a round of upkeep now, in this process.
 
     Moves live bars of past sessions, merges small files, forgets old snapshots but for pinned
-    ones, deletes files nobody needs, and bars that BARLAKE_RETENTION no longer keeps. Safe beside
-    agents and readers, harmless to interrupt and to repeat. Workers do the same every night.
+    ones, deletes files nobody needs, and bars that BARLAKE_RETENTION no longer keeps; without --only
+    it brings the mirror in BARLAKE_MIRROR up to date. Safe beside agents and readers, harmless to
+    interrupt and to repeat. Workers do the same every night.
 
     Examples:
         barlake upkeep --dry-run
         barlake upkeep
         barlake upkeep --only merge --only expire --keep-days 1
     """
-    from agents.upkeep import plan
+    from agents.upkeep import do_round, plan
     from lake.upkeep import run
 
     planned = plan(settings(), datetime.now(UTC))
@@ -61,11 +62,20 @@ def upkeep(
     if keep_days is not None:
         planned = replace(planned, keep=timedelta(days=keep_days))
     with opened_lake() as lake, _telling() as tell:
-        report = run(lake, planned, dry_run=dry_run, tell=tell)
+        if dry_run:
+            report, mirrored = run(lake, planned, dry_run=True, tell=tell), None
+        else:
+            with noted("upkeep") as facts:
+                report, mirrored = do_round(lake, planned, settings().mirror, tell=tell)
+                facts.update(report.did)
     if as_json:
-        show_json(report.facts | {"dry_run": dry_run})
+        plain = asdict(mirrored) if mirrored else None
+        show_json(report.facts | {"dry_run": dry_run, "mirror": plain})
     else:
         _show(report, dry_run=dry_run)
+        if mirrored is not None:
+            changed = counted(mirrored.written + mirrored.removed, "file")
+            say(f"The mirror {settings().mirror} is up to date: {changed} changed.")
 
 
 def delete(
@@ -94,7 +104,11 @@ def delete(
         would = delete_symbol(lake, symbol, source, dry_run=True)
         if not (dry_run or yes):
             _ask(f"Delete {_words(would)} of {symbol.upper()}?")
-        gone = would if dry_run else delete_symbol(lake, symbol, source)
+        gone = would
+        if not dry_run:
+            with noted("delete", symbol.upper()) as facts:
+                gone = delete_symbol(lake, symbol, source)
+                facts.update(gone)
     if as_json:
         show_json(gone | {"dry_run": dry_run})
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.doors import opened_lake
+from app.cli.doors import noted, opened_lake
 from app.cli.options import AnySymbols, AsJson
 from app.cli.output import OutputError, counted, say, show_json, size
 from app.cli.teaching import add
@@ -51,7 +51,9 @@ def verify(
     with opened_lake() as lake:
         report, repaired = verification.verify(lake, symbols), None
         if repair and not report.right:
-            repaired = verification.repair(lake, report, backup)
+            with noted("repair") as facts:
+                repaired = verification.repair(lake, report, backup)
+                facts.update(asdict(repaired))
             report = verification.verify(lake, symbols)
     if as_json:
         show_json(_plain(report, repaired))

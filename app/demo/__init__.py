@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import lake
 from app.cli.jobs import raise_failures, watch
 from app.cli.output import say
 from app.demo.plan import Plan, plan
@@ -18,6 +17,7 @@ from app.demo.report import report
 from app.demo.staff import staff
 from lake.journal import Job, Journal
 from lake.models import model as stored_model
+from lake.opening import open_by
 from lake.settings import Settings, load_settings
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
@@ -107,7 +107,7 @@ def _work(journal: Journal, settings: Settings, chosen: Plan) -> dict[str, list[
 def _unseen(settings: Settings, trained: Job) -> dict[str, str]:
     """The model, and the bars it was tested on and has not seen."""
     model_id = str((trained.result or {})["model_id"])
-    with lake.open(settings.home) as opened:
+    with open_by(settings) as opened:
         born = stored_model(opened, model_id).params
     return {"model_id": model_id, "start": born["test_start"], "end": born["test_end"]}
 

@@ -14,6 +14,7 @@ from lake.home import Home
 from lake.journal import Job
 from lake.models import StoredModel
 from lake.models import model as stored_model
+from lake.opening import open_by
 from lake.settings import Settings
 from lake.simulations import StoredSimulation, trials
 from lake.simulations import simulation as stored_simulation
@@ -24,7 +25,7 @@ Ended = Mapping[str, list[Job]]
 def report(settings: Settings, chosen: Plan, ended: Ended, *, seconds: float) -> None:
     """Print bars, gaps, features, scores, simulations, where it all lies and what to do next."""
     home, source = settings.home, settings.source
-    with lake.open(home) as opened:
+    with open_by(settings) as opened:
         say()
         _show_bars(opened, chosen, ended, source)
         model = stored_model(opened, _result(ended, "train")["model_id"])

@@ -1,10 +1,21 @@
 """What the registry of models promises."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lake.models import ModelMissingError, StoredModel, find_model, insert_model, model, models
+from lake.models import (
+    ModelMissingError,
+    StoredModel,
+    delete_model,
+    find_model,
+    insert_model,
+    model,
+    models,
+)
+from lake.upkeep import Plan, run
+from tests.market import bar, fetched
 
 MODEL = StoredModel(
     model_id="0123456789ab",
@@ -59,3 +70,43 @@ def test_an_unknown_model_says_where_to_look(store):
     assert find_model(store, "nope") is None
     with pytest.raises(ModelMissingError, match="`barlake models` lists"):
         model(store, "nope")
+
+
+def test_the_bars_of_a_registered_model_are_read_again_until_it_is_deleted(store):
+    store.commit_bars(fetched(bar(0)))
+    seen = store.snapshot()
+    register(store, replace(MODEL, snapshot=seen))
+    store.commit_bars(fetched(bar(0, 101.0), bar(1)))
+    forget = Plan(datetime.now(UTC) + timedelta(days=1), keep=timedelta(0))
+    run(store, forget)
+
+    assert store.pins().select("name", "snapshot").rows() == [("model:0123456789ab", seen)]
+    assert store.bars("SPY", snapshot=seen)["close"].to_list() == [100.0]
+
+    file = store.place.models / "0123456789ab.joblib"
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    assert delete_model(store, MODEL.model_id).snapshot == seen
+    assert store.pins().is_empty()
+    assert not file.exists()
+    run(store, forget)
+    assert store.sql("SELECT min(snapshot_id) FROM ducklake_snapshots('lake')").item() > seen
+    with pytest.raises(ModelMissingError):
+        delete_model(store, MODEL.model_id)
+
+
+def test_a_model_that_is_registered_again_pins_the_newer_snapshot(store):
+    store.commit_bars(fetched(bar(0)))
+    register(store, replace(MODEL, snapshot=store.snapshot()))
+    store.commit_bars(fetched(bar(1)))
+    newer = store.snapshot()
+    register(store, replace(MODEL, snapshot=newer))
+
+    assert store.pins()["snapshot"].to_list() == [newer]
+
+
+def test_a_snapshot_that_has_expired_is_not_pinned_and_the_model_is_registered(store):
+    register(store, replace(MODEL, snapshot=10**6))
+
+    assert store.pins().is_empty()
+    assert model(store, MODEL.model_id).snapshot == 10**6

@@ -41,7 +41,8 @@ class Plan:
 
     Attributes:
         now: The moment it counts from (UTC): live bars of sessions before today's are moved.
-        keep: Snapshots younger than this stay; so do the newest and every pinned one.
+        keep: Snapshots that were replaced by a newer one less than this ago stay, for slow readers; so
+            do the newest and every pinned one.
         rules: Which bars are kept for how many years; none: all, for ever.
         only: Some of ``STEPS``; None for all.
         replaced_kept: Replaced files younger than this stay, for slow readers.

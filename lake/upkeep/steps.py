@@ -198,7 +198,7 @@ def _merge_all(gauge: Gauge, table: str, tell: Tell) -> int:
 
 
 def expire(gauge: Gauge, before: datetime, tell: Tell) -> dict[str, int]:
-    """Forget snapshots older than a moment, but for the newest one and every pinned one."""
+    """Forget snapshots that were replaced before a moment, but for every pinned one."""
     waiting = old_snapshots(gauge.lake, before)
     expired, position, pace = 0, 0, Pace(_SNAPSHOTS, _MOST_SNAPSHOTS)
     while position < len(waiting):
@@ -218,16 +218,20 @@ def expire(gauge: Gauge, before: datetime, tell: Tell) -> dict[str, int]:
 
 
 def old_snapshots(lake: "Lake", before: datetime) -> list[int]:
-    """The snapshots that may expire, oldest first."""
+    """The snapshots that may expire, oldest first: those a newer one took the place of by then."""
     with lake.reading() as connection:
         return _old_snapshots(connection, before)
 
 
 def _old_snapshots(connection: duckdb.DuckDBPyConnection, before: datetime) -> list[int]:
+    # A snapshot's own age says nothing: in a quiet lake the newest is days old, and a reader may have
+    # begun with it just before a commit. Expired under the reader, its replaced files would be missing
+    # from the answer without an error.
     rows = connection.execute(
-        """SELECT snapshot_id FROM ducklake_snapshots('lake') WHERE snapshot_time < ?
-             AND snapshot_id NOT IN (SELECT snapshot FROM pins)
-             AND snapshot_id <> (SELECT id FROM ducklake_current_snapshot('lake')) ORDER BY snapshot_id""",
+        """SELECT snapshot_id FROM (
+             SELECT snapshot_id, lead(snapshot_time) OVER (ORDER BY snapshot_id) AS replaced
+             FROM ducklake_snapshots('lake'))
+           WHERE replaced < ? AND snapshot_id NOT IN (SELECT snapshot FROM pins) ORDER BY snapshot_id""",
         [before],
     ).fetchall()
     return [int(snapshot) for (snapshot,) in rows]

@@ -7,7 +7,9 @@ children print goes to the standard error.
 import os
 import pickle
 import shutil
+import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +77,24 @@ def kill(name: str, folder: Path, point: int, thorough: bool) -> Killed:
     return Killed(run.killed, unchanged, repeated, problem)
 
 
+def storm(delay: float, role: str, *arguments: Any) -> int:
+    """Let a child do a role of the crowd, and kill it after a delay (seconds): 1 if it still lived."""
+    child = os.fork()
+    if child == 0:
+        try:
+            from tests.chaos import crowd
+
+            {"write": crowd.write, "tidy": crowd.tidy}[role](*arguments)
+        except BaseException:  # noqa: BLE001 - the child of a fork must never return into its caller
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return int(os.WIFSIGNALED(status))
+
+
 def _call(function: str, *arguments: Any) -> None:
     from tests.chaos import trial  # which makes frames: after the fork only
 
@@ -107,14 +127,14 @@ def main() -> None:
     """Answer questions until there are no more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    calls: dict[str, Callable[..., Any]] = {"prepare": prepare, "kill": kill}
+    calls: dict[str, Callable[..., Any]] = {"prepare": prepare, "kill": kill, "storm": storm}
     while True:
         try:
             name, *arguments = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         answer = calls[name](*arguments)
-        pickle.dump(tuple(answer), answers)
+        pickle.dump(tuple(answer) if isinstance(answer, tuple) else answer, answers)
         answers.flush()
 
 

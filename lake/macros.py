@@ -119,29 +119,30 @@ _PERIODS = (
 )
 _A_PERIOD = (
     f"{_MINUTES} OR {_DAILY} OR {_WEEKLY}",
-    f"'''' || period || ''' is not a period of bars. Use {_PERIODS}.'",
+    f"'''' || coalesce(period::VARCHAR, 'NULL') || ''' is not a period of bars. Use {_PERIODS}.'",
 )
 _A_LONG_PERIOD = (
     f"{_DAILY} OR {_WEEKLY}",
-    "'''' || period || ''' is not a period of daily bars. Use ''1 day'' or ''1 week''.'",
+    "'''' || coalesce(period::VARCHAR, 'NULL') || ''' is not a period of daily bars. Use ''1 day'' or ''1 week''.'",
 )
 _AN_ADJUSTMENT = (
     f"{_ADJUST} IN ({', '.join(map(repr, ADJUSTMENTS))})",
-    f"'''' || adjust || ''' is not an adjustment. Use one of {', '.join(ADJUSTMENTS)}.'",
+    f"'''' || coalesce(adjust::VARCHAR, 'NULL') || ''' is not an adjustment. Use one of {', '.join(ADJUSTMENTS)}.'",
 )
 
 
 def _a_date(name: str, read: str) -> tuple[str, str]:
     return (
         f"nullif({name}::VARCHAR, '') IS NULL OR {read} IS NOT NULL",
-        f"'''' || {name} || ''' is not a date. Write {name} as ''2024-11-04'', a New York session.'",
+        f"'''' || coalesce({name}::VARCHAR, 'NULL') || ''' is not a date. Write {name} as ''2024-11-04'', a New York session.'",
     )
 
 
 def _a_moment(name: str) -> tuple[str, str]:
+    moment = "a New York date like ''2024-11-04'', or ''2024-11-04 15:00:00-05''"
     return (
         f"nullif({name}::VARCHAR, '') IS NULL OR {_moment(name)} IS NOT NULL",
-        f"'''' || {name} || ''' is no moment. Write a New York date like ''2024-11-04'', or ''2024-11-04 15:00:00-05''.'",
+        f"'''' || coalesce({name}::VARCHAR, 'NULL') || ''' is no moment. Write {moment}.'",
     )
 
 

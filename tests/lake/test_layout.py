@@ -1,0 +1,118 @@
+"""What a lake promises whoever opens it with another version of Barlake."""
+
+import shutil
+import sqlite3
+
+import duckdb
+import pytest
+
+import lake
+from lake.catalog import init_sql
+from lake.layout import LAYOUT, LayoutError
+from lake.macros import MACROS
+from lake.views import VIEWS
+from tests.market import bar, fetched
+
+
+@pytest.fixture
+def home(empty_home, tmp_path):
+    place = tmp_path / "home"
+    shutil.copytree(empty_home, place)
+    with lake.open(place) as opened:
+        opened.commit_bars(fetched(bar(0), bar(1)))
+    return place
+
+
+def set_back(home, layout):
+    """Leave what a lake of layout 2 had, and the number."""
+    connection = duckdb.connect()
+    connection.execute(init_sql(home, read_only=False))
+    for macro in MACROS:
+        connection.execute(f"DROP MACRO TABLE {macro}")
+    for view in ("daily", "macros"):
+        connection.execute(f"DROP VIEW {view}")
+    connection.execute("CALL lake.set_option('parquet_row_group_size', '122880')")
+    connection.close()
+    number(home, layout)
+
+
+def number(home, layout):
+    catalog = sqlite3.connect(home / "duckdb" / "lake.sqlite")
+    catalog.execute("UPDATE barlake_layout SET version = ?", [layout])
+    catalog.commit()
+    catalog.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    catalog.close()
+
+
+def facts(home):
+    """The number, options, macros and views, and the bars."""
+    with lake.open(home) as opened:
+        return (
+            opened.sql("SELECT function_name FROM duckdb_functions() WHERE database_name = 'lake' ORDER BY ALL")[:, 0].to_list(),
+            opened.sql("SELECT view_name FROM duckdb_views() WHERE database_name = 'lake' ORDER BY ALL")[:, 0].to_list(),
+            opened.sql("SELECT option_name, value FROM ducklake_options('lake') WHERE scope = 'GLOBAL' ORDER BY ALL").rows(),
+            opened.bars("SPY").rows(),
+        )  # fmt: skip
+
+
+def test_an_older_lake_is_brought_up_to_date_when_it_is_opened(home):
+    new = facts(home)
+    set_back(home, 2)
+
+    upgraded = facts(home)
+
+    assert upgraded == new
+    assert set(upgraded[0]) == set(MACROS)
+    assert set(upgraded[1]) == set(VIEWS)
+    assert ("parquet_row_group_size", "32768") in upgraded[2]
+
+
+def test_bringing_it_up_to_date_twice_is_harmless(home):
+    new = facts(home)
+    for _ in range(2):
+        number(home, 2)  # as if it was killed just before the number
+        assert facts(home) == new
+
+
+def test_a_view_that_a_feature_set_has_made_survives(home):
+    with lake.open(home) as opened, opened.writing() as transaction:
+        transaction.connection.execute("CREATE TABLE features_mine_1 (a INTEGER)")
+        transaction.connection.execute(
+            "CREATE VIEW features_mine AS FROM lake.main.features_mine_1"
+        )
+    set_back(home, 2)
+
+    with lake.open(home) as opened:
+        assert opened.sql("FROM features_mine").columns == ["a"]
+        assert opened.sql("FROM bars_at('SPY', '1 hour')").height == 1
+
+
+def test_a_newer_lake_is_refused_and_left_alone(home):
+    number(home, LAYOUT + 1)
+    catalog = home / "duckdb" / "lake.sqlite"
+    before = catalog.read_bytes()
+
+    for create in (False, True):
+        with pytest.raises(
+            LayoutError,
+            match=rf"This lake has layout {LAYOUT + 1} and this Barlake knows {LAYOUT}\.",
+        ):
+            lake.open(home, create=create).bars("SPY")
+
+    assert catalog.read_bytes() == before
+
+
+def test_a_table_that_was_empty_is_read_like_any_other_once_it_has_rows(home):
+    with lake.open(home) as opened:
+        with opened.writing() as transaction:
+            transaction.connection.execute(
+                "INSERT INTO bars_live SELECT * REPLACE ('LIVE' AS symbol) FROM bars_1m"
+            )
+        for condition, count in (
+            ("true", 2),
+            ("symbol = 'LIVE'", 2),
+            ("close > 1e6", 0),
+            ("timestamp > '2024-11-04 14:30'", 1),
+        ):
+            found = opened.sql(f"SELECT count(*) AS n FROM bars_live WHERE {condition}")
+            assert found.item() == count, condition

@@ -1,19 +1,29 @@
-"""Writing bars: check, compare with what is stored, and commit bars, revisions and coverage at once."""
+"""Writing bars: check, compare with what is stored, and commit bars, revisions and coverage at once.
 
-from dataclasses import dataclass, field
+What only adds bars is written straight into files and DuckLake's tables (``lake.appending``), which
+takes a fraction of the time; corrections, withdrawals and quarantine go through DuckLake's SQL.
+"""
 
-import duckdb
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from lake import sessions
+from lake.appending import Append, NotPlainError
 from lake.catalog import Catalog, Transaction
-from lake.coverage import Covered, covered, subtract
+from lake.checking import Checked, check_bars
+from lake.comparing import KEY, STORED, Comparer, Difference
+from lake.coverage import Covered
 from lake.datasets import check_dataset
-from lake.errors import BadBarsError, SymbolError
-from lake.schema import BAR_FLAGS, BAR_SCHEMA, BAR_VALUES, check_symbol
+from lake.errors import SymbolError
+from lake.planning import Planner
+from lake.schema import BAR_SCHEMA, UTC_TIME, check_symbol
 
-_KEY = ["symbol", "timestamp"]
-_STORED = [*_KEY, *BAR_VALUES, "flags", "recorded_at"]
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["Commit", "Fetched", "check_bars", "commit_bars"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +36,15 @@ class Fetched:
         covered: What was answered completely. A stored bar inside that is not among the bars is
             withdrawn; empty for bars that complete nothing (live ones).
         job_id: The job that fetched them, kept with quarantined bars.
+        live: They come one minute after another: they land apart, in a few files for all symbols,
+            until upkeep moves them.
     """
 
     source: str
     bars: pl.DataFrame
     covered: tuple[Covered, ...] = ()
     job_id: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,32 +60,25 @@ class Commit:
     waited: float = 0.0
 
 
-@dataclass(frozen=True)
-class _Checked:
-    good: pl.DataFrame  # _STORED without recorded_at
-    bad: pl.DataFrame  # BAR_SCHEMA and rule
-
-
-@dataclass(frozen=True)
-class _Difference:
-    new: pl.DataFrame
-    corrected: pl.DataFrame
-    before: pl.DataFrame  # stored values of what is corrected or withdrawn, with their kind
-    unchanged: int
-    bad: pl.DataFrame
-    uncovered: list[Covered] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        frames = (self.new, self.before, self.bad)
-        return not self.uncovered and all(frame.is_empty() for frame in frames)
-
-
-def commit_bars(catalog: Catalog, fetched: Fetched, *, dataset: str = "bars_1m") -> Commit:
+def commit_bars(
+    catalog: Catalog,
+    fetched: Fetched,
+    *,
+    dataset: str = "bars_1m",
+    planner: Planner | None = None,
+    plainly: bool = False,
+) -> Commit:
     """Store what a source answered: bars, what they correct, and that it was fetched.
 
     All or nothing, in one transaction. Safe to repeat with the same or newer values, and safe
     beside readers and other writers. The same bars again change nothing: no new snapshot is made.
+
+    Args:
+        catalog: Of the lake.
+        fetched: The answer.
+        dataset: Whose bars they are.
+        planner: Of the catalog; one that has planned already knows more.
+        plainly: Through DuckLake's SQL whatever it is: slower, and the oracle of the faster way.
 
     Returns:
         How many bars were new, corrected, withdrawn, unchanged and quarantined.
@@ -87,15 +93,84 @@ def commit_bars(catalog: Catalog, fetched: Fetched, *, dataset: str = "bars_1m")
     for symbol in {*fetched.bars["symbol"].unique(), *(part.symbol for part in fetched.covered)}:
         if check_symbol(symbol) != symbol:
             raise SymbolError(symbol)
-    with catalog.reading() as connection:
-        ahead = _compare(connection, checked, fetched, dataset)
-    if ahead.empty:
-        return Commit(unchanged=ahead.unchanged)
-    with catalog.writing() as transaction:
-        difference = _compare(transaction.connection, checked, fetched, dataset)
-        if difference.empty:  # another process has just stored the same
-            return Commit(unchanged=difference.unchanged, waited=transaction.waited)
-        _store(transaction, difference, fetched, dataset)
+    committer = _Committer(
+        catalog, planner or Planner(catalog, catalog.home), fetched, checked, dataset
+    )
+    return committer.commit(plainly=plainly)
+
+
+class _Committer:
+    """One commit, by the way that fits what it changes."""
+
+    def __init__(
+        self, catalog: Catalog, planner: Planner, fetched: Fetched, checked: Checked, dataset: str
+    ) -> None:
+        self._catalog, self._fetched, self._checked = catalog, fetched, checked
+        self._dataset = check_dataset(dataset)
+        self._comparer = Comparer(catalog, planner, self._dataset)
+        self._table = (fetched.live and self._dataset.live) or self._dataset.name
+
+    def commit(self, *, plainly: bool) -> Commit:
+        ahead = self._compare()
+        if ahead.empty:
+            return Commit(unchanged=ahead.unchanged)
+        if ahead.adds_only and not plainly:
+            try:
+                return self._append(ahead)
+            except NotPlainError:
+                pass
+        with self._catalog.writing() as transaction:
+            difference = self._still(ahead, transaction)
+            if not difference.empty:  # or another process has just stored the same
+                _Writer(transaction, self._fetched, self._dataset.name, self._table).all(difference)
+        return _told(difference, transaction)
+
+    def _append(self, ahead: Difference) -> Commit:
+        with self._catalog.registering() as transaction:
+            difference = self._still(ahead, transaction)
+            if difference.empty or not difference.adds_only:
+                raise NotPlainError
+            append = Append(transaction, self._catalog.home)
+            try:
+                append.add(self._rows(difference, transaction))
+                append.finish()
+            except BaseException:
+                append.forget()
+                raise
+        return _told(difference, transaction)
+
+    def _compare(self) -> Difference:
+        return self._comparer.compare(self._checked, self._fetched.source, self._fetched.covered)
+
+    def _still(self, ahead: Difference, transaction: Transaction) -> Difference:
+        """The difference inside the gate, where nobody else changes anything any more."""
+        return ahead if ahead.snapshot == transaction.commit_id - 1 else self._compare()
+
+    def _rows(self, difference: Difference, transaction: Transaction) -> dict[str, pl.DataFrame]:
+        """What an append writes, by table."""
+        source, at = self._fetched.source, pl.lit(transaction.recorded_at).cast(UTC_TIME)
+        stamped = {"source": pl.lit(source), "recorded_at": at}
+        covered = pl.DataFrame(
+            [(part.symbol, part.start, part.end) for part in difference.uncovered],
+            schema={"symbol": pl.String, "start": UTC_TIME, "end": UTC_TIME},
+            orient="row",
+        )
+        named = pl.lit(self._dataset.name)
+        return {
+            self._table: difference.new.with_columns(**stamped),
+            "series": pl.DataFrame(
+                {"symbol": difference.unlisted}, schema={"symbol": pl.String}
+            ).with_columns(dataset=named, source=pl.lit(source)),
+            "coverage": covered.with_columns(dataset=named, **stamped),
+            "changes": _touched(difference).with_columns(
+                commit=pl.lit(transaction.commit_id, pl.Int64), **stamped
+            ),
+        }
+
+
+def _told(difference: Difference, transaction: Transaction) -> Commit:
+    if difference.empty:
+        return Commit(unchanged=difference.unchanged, waited=transaction.waited)
     return Commit(
         new=difference.new.height,
         corrected=difference.corrected.height,
@@ -107,160 +182,55 @@ def commit_bars(catalog: Catalog, fetched: Fetched, *, dataset: str = "bars_1m")
     )
 
 
-def check_bars(bars: pl.DataFrame, dataset: str) -> _Checked:
-    """Split bars into good ones, flagged and one a minute, and impossible ones with their rule.
-
-    Raises:
-        BadBarsError: Columns are missing or cannot be read as those of ``BAR_SCHEMA``.
-    """
-    try:
-        frame = bars.select(BAR_SCHEMA.names()).cast(BAR_SCHEMA)
-    except pl.exceptions.ColumnNotFoundError as error:
-        missing = ", ".join(name for name in BAR_SCHEMA.names() if name not in bars.columns)
-        raise BadBarsError(f"The bars have no column {missing}") from error
-    except pl.exceptions.PolarsError as error:
-        raise BadBarsError(f"The bars do not fit the schema ({error})") from error
-    if frame["symbol"].null_count():
-        raise BadBarsError("A bar has no symbol")
-    rule = pl.coalesce(
-        pl.when(~keeps.fill_null(value=False)).then(pl.lit(name))
-        for name, keeps in check_dataset(dataset).rules.items()
-    )
-    ruled = frame.unique(_KEY, keep="last", maintain_order=True).with_columns(rule=rule)
-    flags = pl.sum_horizontal(
-        pl.when(odd.fill_null(value=False)).then(bit).otherwise(0)
-        for bit, (_, odd) in BAR_FLAGS.items()
-    ).cast(pl.Int32)
-    good = ruled.filter(pl.col("rule").is_null()).drop("rule").with_columns(flags=flags).sort(_KEY)
-    return _Checked(good, ruled.filter(pl.col("rule").is_not_null()))
-
-
-def _compare(
-    connection: duckdb.DuckDBPyConnection, checked: _Checked, fetched: Fetched, dataset: str
-) -> _Difference:
-    stored = _stored(connection, checked.good, fetched, dataset)
-    values = [*BAR_VALUES]
-    joined = checked.good.join(stored.select(*_KEY, *values), on=_KEY, how="left", suffix="_stored")
-    known = checked.good.join(stored.select(_KEY), on=_KEY, how="semi")
-    differs = pl.any_horizontal(
-        ~pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in values
-    )
-    changed = (
-        joined.join(known.select(_KEY), on=_KEY, how="semi")
-        .filter(differs)
-        .select(checked.good.columns)
-    )
-    corrected_before = stored.join(changed.select(_KEY), on=_KEY, how="semi").with_columns(
-        kind=pl.lit("corrected")
-    )
-    gone = (
-        _inside(stored, fetched.covered)
-        .join(
-            # A quarantined bar does not withdraw the good value we hold for its minute.
-            pl.concat([checked.good.select(_KEY), checked.bad.select(_KEY)]),
-            on=_KEY,
-            how="anti",
-        )
-        .with_columns(kind=pl.lit("withdrawn"))
-    )
-    return _Difference(
-        new=checked.good.join(stored.select(_KEY), on=_KEY, how="anti"),
-        corrected=changed,
-        before=pl.concat([corrected_before, gone]),
-        unchanged=known.height - changed.height,
-        bad=_new_bad(connection, checked.bad, fetched.source, dataset),
-        uncovered=_uncovered(connection, fetched, dataset),
-    )
-
-
-def _stored(
-    connection: duckdb.DuckDBPyConnection, bars: pl.DataFrame, fetched: Fetched, dataset: str
-) -> pl.DataFrame:
-    """The stored bars that the fetched ones or their intervals could touch."""
-    reach = [
-        bars.group_by("symbol").agg(start=pl.col("timestamp").min(), end=pl.col("timestamp").max()),
-        pl.DataFrame(
-            [(part.symbol, part.start, part.end) for part in fetched.covered],
-            schema={
-                "symbol": pl.String,
-                "start": bars.schema["timestamp"],
-                "end": bars.schema["timestamp"],
-            },
-            orient="row",
-        ),
-    ]
-    spans = pl.concat(reach).group_by("symbol").agg(pl.col("start").min(), pl.col("end").max())
-    columns = ", ".join(_STORED)
-    found = [
-        connection.execute(
-            f"SELECT {columns} FROM {dataset} WHERE source = ? AND symbol = ? AND timestamp BETWEEN ? AND ?",
-            [fetched.source, symbol, start, end],
-        ).pl()
-        for symbol, start, end in spans.sort("symbol").iter_rows()
-    ]
-    empty = {**bars.schema, "recorded_at": bars.schema["timestamp"]}
-    return pl.concat([pl.DataFrame(schema=empty).select(_STORED), *found])
-
-
-def _inside(stored: pl.DataFrame, parts: tuple[Covered, ...]) -> pl.DataFrame:
-    inside = pl.lit(value=False)
-    for part in parts:
-        time = pl.col("timestamp")
-        inside |= (pl.col("symbol") == part.symbol) & (time >= part.start) & (time < part.end)
-    return stored.filter(inside)
-
-
-def _new_bad(
-    connection: duckdb.DuckDBPyConnection, bad: pl.DataFrame, source: str, dataset: str
-) -> pl.DataFrame:
-    """Those bad bars that are not in quarantine already, with the same values."""
-    if bad.is_empty():
-        return bad
-    names = [*BAR_SCHEMA.names(), "rule"]
-    known = connection.execute(
-        f"SELECT {', '.join(names)} FROM quarantine WHERE dataset = ? AND source = ?",
-        [dataset, source],
-    ).pl()
-    return bad.join(known.cast(pl.Schema(bad.schema)), on=names, how="anti", nulls_equal=True)
-
-
-def _uncovered(
-    connection: duckdb.DuckDBPyConnection, fetched: Fetched, dataset: str
-) -> list[Covered]:
-    ledger = {
-        symbol: covered(connection, fetched.source, symbol, dataset)
-        for symbol in {part.symbol for part in fetched.covered}
+def _touched(difference: Difference) -> pl.DataFrame:
+    """Which sessions a commit touches, and how: ``symbol``, ``session``, ``kind``."""
+    kinds = {
+        "new": difference.new,
+        "corrected": difference.corrected,
+        "withdrawn": difference.before.filter(pl.col("kind") == "withdrawn"),
     }
-    return [
-        part for part in fetched.covered if subtract((part.start, part.end), ledger[part.symbol])
-    ]
+    found = [_sessions(frame).with_columns(kind=pl.lit(kind)) for kind, frame in kinds.items()]
+    return pl.concat(found).sort("symbol", "session", "kind")
 
 
-def _store(
-    transaction: Transaction, difference: _Difference, fetched: Fetched, dataset: str
-) -> None:
-    write = _Writer(transaction, fetched, dataset)
-    write.revisions(difference.before)
-    write.bars(pl.concat([difference.new, difference.corrected]).sort(_KEY))
-    write.quarantine(difference.bad)
-    write.coverage(difference.uncovered)
-    write.changes(difference)
+def _sessions(bars: pl.DataFrame) -> pl.DataFrame:
+    """The sessions that some bars lie in: ``symbol``, ``session``."""
+    # Days begin with an hour everywhere: a bar an hour is enough to ask for its day.
+    hourly = bars.select("symbol", pl.col("timestamp").dt.truncate("1h"))
+    symbol, hour = pl.col("symbol"), pl.col("timestamp")
+    new = ((symbol != symbol.shift()) | (hour != hour.shift())).fill_null(value=True)
+    return (
+        hourly.filter(new)
+        .select("symbol", session=sessions.session_of(pl.col("timestamp")))
+        .unique()
+    )
 
 
 class _Writer:
-    """The statements of one commit."""
+    """The statements of one commit through DuckLake."""
 
-    def __init__(self, transaction: Transaction, fetched: Fetched, dataset: str) -> None:
+    def __init__(
+        self, transaction: Transaction, fetched: Fetched, dataset: str, table: str
+    ) -> None:
         self._run = transaction.connection
-        self._at, self._commit = transaction.recorded_at, transaction.commit_id
+        self._at: datetime = transaction.recorded_at
+        self._commit = transaction.commit_id
         self._source, self._job = fetched.source, fetched.job_id
-        self._dataset = dataset
+        self._dataset, self._table = dataset, table
+
+    def all(self, difference: Difference) -> None:
+        """Write all of a difference."""
+        self.revisions(difference.before)
+        self.bars(pl.concat([difference.new, difference.corrected]).sort(KEY))
+        self.quarantine(difference.bad)
+        self.coverage(difference.uncovered)
+        self.changes(_touched(difference))
 
     def revisions(self, before: pl.DataFrame) -> None:
         """Move the old values of corrected and withdrawn bars out of the current ones."""
         if before.is_empty():
             return
-        columns = ", ".join(_STORED[:-1])
+        columns = ", ".join(STORED[:-1])
         self._run.register("before", before)
         self._run.execute(
             f"""INSERT INTO bar_revisions (dataset, source, {columns}, recorded_at, superseded_at, kind)
@@ -269,11 +239,11 @@ class _Writer:
         )
         # The range lets DuckLake pass over every file that cannot hold the rows.
         low, high = before["timestamp"].min(), before["timestamp"].max()
-        for symbol in before["symbol"].unique():
+        for symbol, table in before.select("symbol", "held_in").unique().sort("symbol").iter_rows():
             self._run.execute(
-                f"""DELETE FROM {self._dataset} WHERE source = ? AND symbol = ? AND timestamp BETWEEN ? AND ?
-                    AND timestamp IN (SELECT timestamp FROM before WHERE symbol = ?)""",
-                [self._source, symbol, low, high, symbol],
+                f"""DELETE FROM {table} WHERE source = ? AND symbol = ? AND timestamp BETWEEN ? AND ?
+                    AND timestamp IN (SELECT timestamp FROM before WHERE symbol = ? AND held_in = ?)""",
+                [self._source, symbol, low, high, symbol, table],
             )
         self._run.unregister("before")
 
@@ -281,15 +251,15 @@ class _Writer:
         """Insert bars whose keys are free."""
         if bars.is_empty():
             return
-        columns = ", ".join(_STORED[:-1])
+        columns = ", ".join(STORED[:-1])
         self._run.register("incoming", bars)
         self._run.execute(
-            f"INSERT INTO {self._dataset} (source, {columns}, recorded_at) SELECT ?, {columns}, ? FROM incoming",
+            f"INSERT INTO {self._table} (source, {columns}, recorded_at) SELECT ?, {columns}, ? FROM incoming",
             [self._source, self._at],
         )
         self._run.execute(
             """INSERT INTO series SELECT DISTINCT ?, ?, symbol FROM incoming ANTI JOIN (
-                 FROM series WHERE dataset = ? AND source = ?) USING (symbol)""",
+                 FROM series WHERE dataset = ? AND source = ?) USING (symbol) ORDER BY symbol""",
             [self._dataset, self._source, self._dataset, self._source],
         )
         self._run.unregister("incoming")
@@ -314,22 +284,11 @@ class _Writer:
                 [self._dataset, self._source, part.symbol, part.start, part.end, self._at],
             )
 
-    def changes(self, difference: _Difference) -> None:
+    def changes(self, touched: pl.DataFrame) -> None:
         """Say which sessions this commit touched, and how."""
-        kinds = {
-            "new": difference.new,
-            "corrected": difference.corrected,
-            "withdrawn": difference.before.filter(pl.col("kind") == "withdrawn"),
-        }
-        touched = pl.concat(
-            frame.select(
-                "symbol", session=sessions.session_of(pl.col("timestamp")), kind=pl.lit(kind)
-            )
-            for kind, frame in kinds.items()
-        ).unique()
         if touched.is_empty():
             return
-        self._run.register("touched", touched.sort("symbol", "session", "kind"))
+        self._run.register("touched", touched)
         self._run.execute(
             "INSERT INTO changes SELECT ?, ?, symbol, session, kind, ? FROM touched",
             [self._commit, self._source, self._at],

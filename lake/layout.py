@@ -21,14 +21,13 @@ _OPTIONS = {
     "data_inlining_row_limit": "0",
 }
 _LEDGER_ROWS = 500
-_FIRST_ROWS = {
-    "changes": "0 AS \"commit\", DATE '1970-01-01' AS session, '' AS kind, TIMESTAMPTZ '1970-01-01 00:00:00+00' AS recorded_at",
-    "coverage": "'' AS dataset, "
-    + ", ".join(
-        f"TIMESTAMPTZ '1970-01-01 00:00:00+00' AS \"{name}\""
-        for name in ("start", "end", "recorded_at")
-    ),
-    "series": "'' AS dataset",
+#: The ledgers that a commit of bars writes to itself (lake.appending).
+_APPENDED = ("changes", "coverage", "series")
+_FIRST = {
+    "VARCHAR": "''",
+    "BIGINT": "0",
+    "DATE": "'1970-01-01'",
+    "TIMESTAMP WITH TIME ZONE": "'1970-01-01 00:00:00+00'",
 }
 
 #: Read one symbol's files without looking at those of all others. DuckLake has no indexes of its own.
@@ -39,9 +38,14 @@ _INDEXES: dict[str, str] = {
     "barlake_data_file": "ducklake_data_file (table_id, partition_id, end_snapshot)",
 }
 
-#: Tables that views and macros read and that may stay empty for long. DuckLake asks its catalog for
-#: the statistics of a table without any again and again, 25 ms each: a plan of `bars` took ten times as long.
+#: Tables that begin with statistics, for two reasons. DuckLake asks its catalog for the statistics of
+#: a table without any again and again, 25 ms each: a plan of `bars` took ten times as long. And where
+#: a first commit writes several files and one of them has nothing but nulls in a column, DuckLake 1.0
+#: takes the bounds of the next commit for those of the whole table: filters then miss rows, and a
+#: sort gives other numbers than were stored.
 _OFTEN_EMPTY: tuple[str, ...] = (
+    "bars_1m",
+    "quarantine",
     "bars_live",
     "bars_daily",
     "bar_revisions",
@@ -86,7 +90,7 @@ def make(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
     _set_options(connection)
     _make_tables(connection, TABLES)
     _show(connection)
-    _open_ledgers(connection)
+    _begin(connection)
     _number(connection, metadata)
 
 
@@ -107,7 +111,7 @@ def upgrade(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
     for table in held & {*PARTITIONS, *SORTED}:
         _arrange(connection, table)
     _show(connection)
-    _open_ledgers(connection)
+    _begin(connection)
     _number(connection, metadata)
 
 
@@ -153,12 +157,17 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, tuple[
             )
 
 
-def _open_ledgers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let DuckLake make the tables for the inlined rows of ledgers, which it does with a first row."""
-    for table in ("changes", "coverage", "series"):
-        connection.execute(
-            f"INSERT INTO {table} BY NAME SELECT '' AS source, '' AS symbol, {_FIRST_ROWS[table]}"
-        )
+def _begin(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckLake make the place of a ledger's inlined rows, which it does with a first row."""
+    for table in _APPENDED:
+        if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone():
+            continue
+        columns = connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?",
+            [table],
+        ).fetchall()
+        values = ", ".join(f'{_FIRST[kind]}::{kind} AS "{name}"' for name, kind in columns)
+        connection.execute(f"INSERT INTO {table} SELECT {values}")
         connection.execute(f"DELETE FROM {table} WHERE symbol = ''")
 
 

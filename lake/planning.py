@@ -73,6 +73,7 @@ class Plan:
 
     snapshot: int
     files: dict[str, tuple[DataFile, ...]]
+    inlined: tuple[str, ...] = ()  # where the catalog itself keeps more rows of the tables
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,12 @@ class Planner:
         self._tables: tuple[int, dict[str, _Table]] = (-1, {})
 
     def plan(
-        self, tables: Sequence[str], symbols: Sequence[str] = (), snapshot: int | None = None
+        self,
+        tables: Sequence[str],
+        symbols: Sequence[str] = (),
+        snapshot: int | None = None,
+        *,
+        inlined: bool = False,
     ) -> Plan | None:
         """The files to read, as the newest commit (or a snapshot) has them.
 
@@ -101,18 +107,19 @@ class Planner:
             tables: Of the lake.
             symbols: Only files that can hold one of them; all files if there is none.
             snapshot: Of DuckLake; None for the newest.
+            inlined: Whether the caller reads rows that lie in the catalog itself.
 
         Returns:
             None where the files alone do not hold the whole answer: ask DuckLake.
         """
         token = self._token()
-        key = (tuple(tables), tuple(symbols), snapshot)
+        key = (tuple(tables), tuple(symbols), snapshot, inlined)
         with self._lock:
             kept = self._kept.get(key)
             if token is not None and kept is not None and kept[0] == token:
                 self._kept.move_to_end(key)
                 return kept[1]
-        plan = self._ask(tables, symbols, snapshot)
+        plan = self._ask(tables, symbols, snapshot, inlined=inlined)
         if token is not None:
             with self._lock:
                 self._kept[key] = (token, plan)
@@ -146,7 +153,12 @@ class Planner:
         return tuple(found)
 
     def _ask(
-        self, tables: Sequence[str], symbols: Sequence[str], snapshot: int | None
+        self,
+        tables: Sequence[str],
+        symbols: Sequence[str],
+        snapshot: int | None,
+        *,
+        inlined: bool,
     ) -> Plan | None:
         with self._catalog.planning() as connection:
 
@@ -160,16 +172,19 @@ class Planner:
                 if all(name in known for name in tables):
                     rows = answer(_files_sql([known[name] for name in tables], symbols, snapshot))
                     if rows and int(rows[0][1] or 0) == schema:
-                        return self._planned({known[name].id: name for name in tables}, rows)
+                        names = {known[name].id: name for name in tables}
+                        return self._planned(names, rows, inlined=inlined)
                 self._tables = _tables_of(answer(_TABLES_SQL))
         return None
 
-    def _planned(self, names: dict[int, str], rows: list[tuple[str | None, ...]]) -> Plan | None:
+    def _planned(
+        self, names: dict[int, str], rows: list[tuple[str | None, ...]], *, inlined: bool
+    ) -> Plan | None:
         files: dict[str, list[DataFile]] = {name: [] for name in names.values()}
         known = self._tables[1]
         for row in rows:
-            _, _, inlined, table, path, relative, unreadable, *facts = row
-            if int(inlined or 0) or int(unreadable or 0):
+            _, _, beyond, within, table, path, relative, unreadable, *facts = row
+            if int(beyond or 0) or int(unreadable or 0) or (within and not inlined):
                 return None
             if path is None:
                 continue
@@ -188,7 +203,12 @@ class Planner:
                     deletes=_placed(folder, gone, gone_relative) if gone else None,
                 )
             )
-        return Plan(int(rows[0][0] or 0), {name: tuple(found) for name, found in files.items()})
+        within = rows[0][3]
+        return Plan(
+            int(rows[0][0] or 0),
+            {name: tuple(found) for name, found in files.items()},
+            tuple(within.split()) if within else (),
+        )
 
 
 _TABLES_SQL = """
@@ -229,8 +249,9 @@ def _files_sql(tables: Sequence[_Table], symbols: Sequence[str], snapshot: int |
     young = any(snapshot is not None and table.since > snapshot for table in tables)
     return f"""
         SELECT s.snapshot_id, s.schema_version,
-               {int(young)} OR EXISTS (SELECT 1 FROM ducklake_inlined_data_tables i WHERE i.table_id IN ({ids}))
-                 OR EXISTS (SELECT 1 FROM sqlite_master WHERE {inlined}) AS inlined,
+               {int(young)} OR EXISTS (SELECT 1 FROM sqlite_master WHERE {inlined}) AS beyond,
+               (SELECT group_concat(i.table_name, ' ') FROM ducklake_inlined_data_tables i
+                WHERE i.table_id IN ({ids})) AS within,
                f.table_id, f.path, f.path_is_relative,
                f.file_format <> 'parquet' OR f.encryption_key IS NOT NULL OR f.mapping_id IS NOT NULL
                  OR coalesce(f.partial_max, 0) > s.snapshot_id OR coalesce(d.partial_max, 0) > s.snapshot_id
@@ -255,7 +276,7 @@ def _table_sql(table: _Table, symbols: Sequence[str]) -> str:
     ).format(**named)
     if not symbols:
         return f"SELECT {columns} FROM ducklake_data_file f WHERE f.table_id = {table.id}"
-    values = ", ".join("'" + symbol.replace("'", "''") + "'" for symbol in symbols)
+    values = ", ".join(quoted(symbol) for symbol in symbols)
     by_symbol = f"""SELECT c.partition_id FROM ducklake_partition_column c
         WHERE c.table_id = {table.id} AND c.column_id = {named["symbol"]} AND c.transform = 'identity'"""
     return f"""
@@ -273,6 +294,11 @@ def _table_sql(table: _Table, symbols: Sequence[str]) -> str:
         SELECT {columns} FROM ducklake_data_file f WHERE f.table_id = {table.id} AND f.partition_id IN (
           SELECT i.partition_id FROM ducklake_partition_info i
           WHERE i.table_id = {table.id} AND i.partition_id NOT IN ({by_symbol}))"""
+
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _placed(folder: Path, path: str, relative: str | None) -> str:

@@ -389,7 +389,7 @@ class Lake:
         """
         self.check_room()
         with damage.named(self._catalog, self.place, check_dataset(dataset).tables):
-            return commit_bars(self._catalog, fetched, dataset=dataset)
+            return commit_bars(self._catalog, fetched, dataset=dataset, planner=self._reader.planner)
 
     def commit_actions(self, answered: actions.Answered) -> int:
         """Store corporate actions; see :func:`lake.actions.commit_actions`."""

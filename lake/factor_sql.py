@@ -7,9 +7,10 @@ that is a parameter's would mean the parameter.
 """
 
 from lake.adjustment import APPLIED, DIVIDENDS, SPIN_OFFS, SPLITS
-from lake.closes import OLDEST_DAYS
 from lake.datasets import BARS_1M, BARS_DAILY, DATASETS, Dataset
 
+#: As in :mod:`lake.closes`, which cannot be named here: the catalog's layout needs this module.
+OLDEST_DAYS = 14
 _NAN = "'NaN'::DOUBLE"
 _DETAILS = ("rate", "new_rate", "source_rate", "new_symbol", "currency", "special", "sub_type")
 _COLUMNS = [

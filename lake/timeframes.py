@@ -43,6 +43,8 @@ READ_COLUMNS: tuple[str, ...] = (
     "is_regular",
 )
 
+# Where bars count from on a day without a session, whatever zone the user has set.
+_ORIGIN = "TIMESTAMPTZ '2000-01-03 00:00:00+00'"
 # From 05:00 UTC on it is the same date in New York, at any time of the year; asking for the zone of
 # each bar would take most of the time of a query.
 _DAY_US = 86_400_000_000
@@ -112,7 +114,7 @@ def rolled(bars: str, *, width: str, weekly: str, itself: str = "false") -> str:
                    WHEN {itself} THEN b.timestamp
                    WHEN {weekly} THEN w."open"
                    WHEN {width} IS NULL THEN s."open"
-                   WHEN s.session_date IS NULL THEN time_bucket({width}, b.timestamp)
+                   WHEN s.session_date IS NULL THEN time_bucket({width}, b.timestamp, {_ORIGIN})
                    WHEN b.timestamp >= s."close" THEN time_bucket({width}, b.timestamp, s."close")
                    WHEN b.timestamp < s.pre_open THEN time_bucket({width}, b.timestamp, s.pre_open)
                    ELSE greatest(time_bucket({width}, b.timestamp, s."open"), s.pre_open) END AS timestamp,

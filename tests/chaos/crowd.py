@@ -8,7 +8,6 @@ ten bars, or with two volumes.
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,20 +68,13 @@ def write(home: Path, number: int, commits: int) -> None:
             ledger.flush()
 
 
-def tidy(home: Path, rounds: int) -> None:
-    """Upkeep round after round, with little patience: what a reader may still read stays."""
-    with lake.open(home) as store:
-        for _ in range(rounds):
-            short = timedelta(seconds=20)
-            run(store, Plan(datetime.now(UTC), keep=short, replaced_kept=short))
-            time.sleep(0.05)
-
-
-def tidy_until_stopped(home: Path) -> None:
+def tidy(home: Path, *steps: str) -> None:
+    """Upkeep round after round with little patience, until told to stop: what a reader may read stays."""
+    short = timedelta(seconds=20)
     with lake.open(home) as store:
         while not (home.parent / "stop").exists():
-            short = timedelta(seconds=20)
-            run(store, Plan(datetime.now(UTC), keep=short, replaced_kept=short))
+            now = datetime.now(UTC)
+            run(store, Plan(now, keep=short, replaced_kept=short, only=steps or None))
 
 
 def read(home: Path, look: Callable[[], tuple[str, int]], name: str) -> None:
@@ -153,12 +145,12 @@ def read_cli(home: Path) -> None:
 
 ROLES: dict[str, Callable[..., None]] = {
     "write": write,
-    "tidy": tidy_until_stopped,
+    "tidy": tidy,
     "read-api": read_api,
     "read-sql": read_sql,
     "read-cli": read_cli,
 }
 
 if __name__ == "__main__":
-    role, where, *numbers = sys.argv[1:]
-    ROLES[role](Path(where), *(int(number) for number in numbers))
+    role, where, *others = sys.argv[1:]
+    ROLES[role](Path(where), *(int(one) if one.isdecimal() else one for one in others))

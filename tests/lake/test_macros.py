@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import lake
-from lake import Covered, Fetched, sessions
+from lake import Covered, Fetched, closes, factor_sql, sessions
 from lake.actions import ACTION_SCHEMA, ADJUSTMENTS, Answered
 from lake.macros import MACROS
 from lake.schema import TABLES
@@ -209,6 +209,34 @@ def test_a_source_is_named_or_the_shown_one(told, source):
     assert set(ask(told, "FROM bars_at('SPY', '1 day')")["source"]) == {IEX}
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_the_zone_a_user_has_set_changes_nothing(told, zone):
+    query = f"""SELECT * REPLACE (epoch_us(timestamp) AS timestamp) FROM bars_at('SPY', '4 hours',
+        since := '2024-11-04', adjust := 'all', as_of := TIMESTAMPTZ '{BETWEEN}') ORDER BY timestamp"""
+    with told.reading() as connection:
+        expected = connection.execute(query).pl()
+        connection.execute(f"SET TimeZone = '{zone}'")
+        found = connection.execute(query).pl()
+
+    assert_frame_equal(found, expected)
+    assert found.height > 0
+
+
+def test_days_without_a_session_are_bars_too(store):
+    saturday = datetime(2024, 11, 2, 13, 7, tzinfo=UTC)
+    rows = [
+        market.bar(saturday + timedelta(minutes=minute), volume=minute + 1.0)
+        for minute in range(400)
+    ]
+    store.commit_bars(market.fetched(*rows))
+    with store.reading() as connection:
+        connection.execute("SET TimeZone = 'Asia/Tokyo'")
+        found = connection.execute("FROM bars_at('SPY', '4h') ORDER BY timestamp").pl()
+
+    expected = store.bars("SPY", timeframe="4h")
+    same(found.with_columns(pl.col("timestamp").dt.convert_time_zone("UTC")), expected)
+
+
 def test_any_whole_minutes_below_a_day_are_a_period(told):
     for minutes in (7, 45, 90, 390, 1439):
         bars = ask(told, f"FROM bars_at('SPY', INTERVAL {minutes} MINUTE, regular_only := true)")
@@ -265,6 +293,29 @@ def test_no_price_is_better_than_a_wrong_one(store):
         store.bars("SPY", adjust="dividend")
     later = store.sql("FROM bars_adjusted('SPY', 'dividend', since := '2024-11-05')")
     assert later["close"].to_list() == [100.0]
+
+
+@pytest.mark.parametrize("fetched_whole", [True, False])
+def test_a_close_holds_over_a_session_in_which_nobody_traded(store, fetched_whole):
+    monday, wednesday = market.OPEN, market.OPEN + timedelta(days=2)
+    quiet = (market.session_covered(date(2024, 11, 5)),) if fetched_whole else ()
+    store.commit_bars(market.fetched(market.bar(monday), market.bar(wednesday), covered=quiet))
+    paid = {**DIVIDEND, "ex_date": wednesday.date(), "amount": 10.0}
+    store.commit_actions(replace(_told(paid), source=market.SOURCE))
+    query = "SELECT close FROM bars_adjusted('SPY', 'dividend') ORDER BY timestamp"
+
+    if fetched_whole:
+        assert store.sql(query)["close"].to_list() == pytest.approx([90.0, 100.0])
+        assert store.bars("SPY", adjust="dividend")["close"].to_list() == pytest.approx(
+            [90.0, 100.0]
+        )
+    else:
+        with pytest.raises(lake.InvalidError, match="cash dividend of SPY on 2024-11-06"):
+            store.sql(query)
+
+
+def test_an_old_close_is_as_old_in_sql_as_in_python():
+    assert factor_sql.OLDEST_DAYS == closes.OLDEST_DAYS
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))

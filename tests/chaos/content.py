@@ -57,17 +57,27 @@ def twice(store: lake.Lake) -> int:
     return int(store.sql(query).item())
 
 
-def readers_content(store: lake.Lake, table: str = "minutes", **asked: object) -> tuple[int, str]:
-    """The same number for what :meth:`lake.Lake.bars` answers, all series together.
+def series_of(store: lake.Lake) -> list[tuple[str, str, str]]:
+    """Every series: dataset, source, symbol."""
+    return store.sql("SELECT dataset, source, symbol FROM series ORDER BY ALL").rows()
+
+
+def readers_content(
+    store: lake.Lake,
+    table: str,
+    series: list[tuple[str, str, str]],
+    **asked: object,
+) -> tuple[int, str]:
+    """The same number for what :meth:`lake.Lake.bars` answers of some series together.
 
     Args:
         table: ``minutes`` or ``daily``.
+        series: As :func:`series_of` gives them; of other datasets they are passed over.
         asked: ``as_of`` or ``snapshot``.
     """
     dataset = {"minutes": "bars_1m", "daily": "bars_daily"}[table]
-    named = store.sql("SELECT source, symbol FROM series WHERE dataset = ?", [dataset])
     parts = []
-    for source, symbol in named.iter_rows():
+    for source, symbol in [one[1:] for one in series if one[0] == dataset]:
         with suppress(BarsMissingError):  # a series of which every bar was withdrawn
             parts.append(store.bars(symbol, source=source, dataset=dataset, **asked))
     if not parts:

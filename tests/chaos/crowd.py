@@ -58,10 +58,7 @@ def write(home: Path, number: int, commits: int) -> None:
     with lake.open(home) as store, acknowledged.open("a") as ledger:
         for commit in range(done, commits):
             first = rows_of(number, commit, 1.0)
-            live = (
-                {"live": True} if commit % 4 == 1 and "live" in Fetched.__dataclass_fields__ else {}
-            )
-            store.commit_bars(Fetched(SOURCE, first, **live))
+            store.commit_bars(Fetched(SOURCE, first, live=commit % 4 == 1))
             if commit % 3 == 2:
                 store.commit_bars(Fetched(SOURCE, rows_of(number, commit, 2.0)))
             ledger.write(f"{commit}\n")

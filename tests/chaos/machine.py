@@ -103,40 +103,12 @@ class LakeMachine(RuleBasedStateMachine):
         """New bars and corrections; a complete answer withdraws what it lacks."""
         midnight = sessions.midnight(day)
         covered = (Covered(symbol, midnight, midnight + timedelta(days=1)),) if complete else ()
-        landing = {"live": True} if live and "live" in Fetched.__dataclass_fields__ else {}
-        self.store.commit_bars(Fetched(source, frame(symbol, day, values), covered, **landing))
+        self.store.commit_bars(Fetched(source, frame(symbol, day, values), covered, live=live))
         if complete:
             gone = [key for key in self.now if _lies_in(key, source, symbol, day)]
             for key in gone:
                 del self.now[key]
         self.now |= {(source, symbol, when(day, minute)): close for minute, close in values.items()}
-        self._remember()
-
-    @rule(source=sources, symbol=symbols, day=days, values=minutes)
-    def land(self, source: str, symbol: str, day: date, values: dict[int, float]) -> None:
-        """Live bars as a batch leaves them: rows of bars_live, of minutes that are not there yet."""
-        free = {
-            minute: close
-            for minute, close in values.items()
-            if (source, symbol, when(day, minute)) not in self.now
-        }
-        if not free:
-            return
-        with self.store.writing() as transaction:
-            run_ = transaction.connection
-            run_.register("batch", frame(symbol, day, free))
-            run_.execute(
-                """INSERT INTO bars_live SELECT ?, symbol, timestamp, open, high, low, close, volume,
-                     trade_count, vwap, 0, ? FROM batch""",
-                [source, transaction.recorded_at],
-            )
-            run_.execute(
-                """INSERT INTO series SELECT 'bars_1m', $source, $symbol WHERE NOT EXISTS (
-                     FROM series WHERE dataset = 'bars_1m' AND source = $source AND symbol = $symbol)""",
-                {"source": source, "symbol": symbol},
-            )
-            run_.unregister("batch")
-        self.now |= {(source, symbol, when(day, minute)): close for minute, close in free.items()}
         self._remember()
 
     @rule(source=sources, symbol=symbols, day=days, values=minutes)

@@ -30,13 +30,11 @@ from tests.chaos import probe, tracing
 class Killed(NamedTuple):
     """One kill: before which call (None: the work ended before), and what is broken then.
 
-    ``unchanged`` says that the lake was left as it was before the work, row for row; ``repeated``
-    that the work was done again and all was looked at.
+    ``unchanged`` says that the lake was left as it was before the work, row for row.
     """
 
     before: str | None
     unchanged: bool
-    repeated: bool
     problem: str
 
 
@@ -62,19 +60,18 @@ def kill(name: str, folder: Path, point: int, thorough: bool) -> Killed:
     """Kill a work at one of its points and look at what it left.
 
     Args:
-        thorough: Do the work again and look again also where the kill left the lake as it was.
+        thorough: Look at all of it also where the lake is as it was, do the work again, look again.
     """
     base, root = folder / "base", folder / f"killed{point}"
     shutil.copytree(base, root)
     run = tracing.run(lambda: _call("work_on", name, root), point)
     problem = f"the work failed ({run.status})" if run.status and not run.killed else ""
     unchanged = name in _digests and probe.as_before(base, root, _digests[name])
-    repeated = thorough or not unchanged
-    if repeated:
-        problem = problem or _in_child("check", name, folder, root)
+    if thorough or not unchanged:
+        problem = problem or _in_child("check", name, folder, root, repeat=thorough)
     if not problem:
         shutil.rmtree(root)
-    return Killed(run.killed, unchanged, repeated, problem)
+    return Killed(run.killed, unchanged, problem)
 
 
 def storm(delay: float, role: str, *arguments: Any) -> int:
@@ -95,20 +92,20 @@ def storm(delay: float, role: str, *arguments: Any) -> int:
     return int(os.WIFSIGNALED(status))
 
 
-def _call(function: str, *arguments: Any) -> None:
+def _call(function: str, *arguments: Any, **named: Any) -> None:
     from tests.chaos import trial  # which makes frames: after the fork only
 
-    getattr(trial, function)(*arguments)
+    getattr(trial, function)(*arguments, **named)
 
 
-def _in_child(function: str, *arguments: Any) -> str:
+def _in_child(function: str, *arguments: Any, **named: Any) -> str:
     """Call a function of the trial in a forked child: the words of its error, or nothing."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         problem = ""
         try:
-            _call(function, *arguments)
+            _call(function, *arguments, **named)
         except AssertionError as error:
             problem = str(error) or "?"
         except BaseException:  # noqa: BLE001 - it is told to the parent

@@ -13,11 +13,11 @@ import lake
 from lake import Fetched
 from lake.verify import verify
 from tests.chaos import crowd, tracing
-from tests.chaos.conftest import FULL, ROOT
+from tests.chaos.conftest import FULL, ROOT, STORM
 from tests.chaos.crowd import BARS, PARTIAL, SOURCE, rows_of
 
 WRITERS, COMMITS = (6, 60) if FULL else (2, 5)
-KILLS = 300 if FULL else 3
+KILLS = STORM if FULL else 3
 READERS = ("api", "sql", "cli")
 #: Merging is not among them: beside it a reader of plain SQL may miss rows (test_readers_in_flight.py).
 STEPS = ("rewrite", "expire", "cleanup", "orphans")

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 import lake
-from tests.chaos.conftest import FULL, SEED
+from tests.chaos.conftest import FULL, HISTORIES, SEED
 from tests.chaos.machine import LakeMachine
 
-SHARDS, EXAMPLES, STEPS = (4, 25, 100) if FULL else (1, 5, 15)
+SHARDS, EXAMPLES, STEPS = (4, max(1, HISTORIES // 4), 100) if FULL else (1, 5, 15)
 
 pytestmark = pytest.mark.timeout(7200)
 

@@ -9,7 +9,7 @@ from tests.chaos import tracing
 from tests.chaos.conftest import FULL, POINT, POINTS, SEED
 from tests.chaos.names import NAMES, SAMPLE
 
-#: Where a kill left the lake as it was, the work is repeated for one point of so many.
+#: The work is done again after the kill for one point of so many.
 REPEATED = 4
 
 pytestmark = [
@@ -29,8 +29,8 @@ def test_a_kill_at_any_change_of_the_disk_leaves_whole_commits(work, server, dic
     broken = []
     for point in _chosen(points, dice):
         thorough = bool(POINT) or not FULL or point % REPEATED == SEED % REPEATED
-        before, same, again, problem = server.ask("kill", work, folder, point, thorough)
-        kills, unchanged, repeated = kills + bool(before), unchanged + same, repeated + again
+        before, same, problem = server.ask("kill", work, folder, point, thorough)
+        kills, unchanged, repeated = kills + bool(before), unchanged + same, repeated + thorough
         if problem:
             broken.append(f"killed at point {point} of {points}, before {before}: {problem}")
         if len(broken) > 3:

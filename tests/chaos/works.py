@@ -4,7 +4,6 @@ A work is a row of steps, each safe to repeat. It begins in a lake of its own th
 corrections, quarantined and live bars, actions, features, a pin, and files to tidy up.
 """
 
-import dataclasses
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from lake.backup import backup, restore
 from lake.errors import BarsMissingError
 from lake.export import export
 from lake.features import Built, Definition, store_features
+from lake.macros import MACROS
 from lake.upkeep import Plan, Rule, delete_symbol, run
 
 SOURCE, OTHER = "alpaca:iex", "alpaca:sip"
@@ -82,26 +82,7 @@ def _commit(*frames: pl.DataFrame, covered: tuple[Covered, ...] = (), source: st
 
 
 def _live(frame: pl.DataFrame) -> Step:
-    """Live bars; two batches of them hold other minutes."""
-
-    def land(lk: lake.Lake, _: Path) -> None:
-        fields = {field.name for field in dataclasses.fields(Fetched)}
-        if "live" in fields:
-            lk.commit_bars(Fetched(SOURCE, frame, live=True))
-            return
-        with lk.writing() as transaction:
-            run_ = transaction.connection
-            run_.register("batch", frame)
-            run_.execute(
-                """INSERT INTO bars_live SELECT ?, symbol, timestamp, open, high, low, close, volume,
-                     trade_count, vwap, 0, ? FROM batch WHERE timestamp NOT IN (
-                       SELECT timestamp FROM bars_live WHERE symbol = batch.symbol
-                       UNION SELECT timestamp FROM bars_1m WHERE symbol = batch.symbol)""",
-                [SOURCE, transaction.recorded_at],
-            )
-            run_.unregister("batch")
-
-    return land
+    return lambda lk, _: lk.commit_bars(Fetched(SOURCE, frame, live=True))
 
 
 def _daily(count: int, close: float = 100.0) -> Step:
@@ -192,8 +173,13 @@ def _age(lk: lake.Lake, root: Path) -> None:
         ).fetchall()
         for (view,) in views:
             transaction.connection.execute(f"DROP VIEW {view}")
-        for table in ("bars_daily", "pins"):
+        for macro in MACROS:
+            transaction.connection.execute(f"DROP MACRO TABLE {macro}")
+        for table in ("bars_daily", "bars_live", "pins"):
             transaction.connection.execute(f"DROP TABLE {table}")
+        transaction.connection.execute("DELETE FROM series WHERE dataset = 'bars_daily'")
+        transaction.connection.execute("DELETE FROM bar_revisions WHERE dataset = 'bars_daily'")
+        transaction.connection.execute("DELETE FROM changes WHERE session = '2024-11-06'")
     lk.close()
     with sqlite3.connect(lk.place.catalog) as catalog:
         catalog.execute("DROP TABLE barlake_layout")
@@ -268,5 +254,5 @@ WORKS: dict[str, Work] = {
     ),
     "import": Work((_import,), begin=(_write_file,)),
     "making a lake": Work((), makes=True),
-    "upgrading a lake": Work((lambda lk, _: lk.snapshot(),), begin=(_age,)),
+    "upgrading a lake": Work((lambda lk, _: lk.snapshot(),), begin=(_upkeep("live"), _age)),
 }

@@ -81,7 +81,8 @@ def _measured(folder: Path) -> list[Row]:
             arctic = folder / f"arctic-{turn}"
             command = [str(PEERS), str(ROOT / "peers" / "arctic.py"), str(plain), str(arctic)]
             _add(theirs, _ran(command))
-    _add(ours, _ran([sys.executable, "-m", "bench.barlake", "appends", str(home)]))
+        _add(ours, _ran([sys.executable, "-m", "bench.barlake", "appends", _copy(home, turn)]))
+    crowd = _ran([sys.executable, "-m", "bench.crowd", _copy(home, ROUNDS)])
     rows = [
         _beside("one symbol, one day", ours, theirs, "day"),
         _beside("the same, 500 symbols x 10 years in the lake", wide, theirs, "day"),
@@ -90,7 +91,12 @@ def _measured(folder: Path) -> list[Row]:
         _within("append a symbol-day", ours, theirs, "append", 15),
         _within("cold import, open, a day, above bare imports", ours, {}, "cold", 150),
     ]
-    return [*rows, *loads, *_sizes(home, theirs)]
+    return [*rows, _beside_a_writer(crowd), *loads, *_sizes(home, theirs)]
+
+
+def _copy(home: Path, turn: int) -> str:
+    """A lake of its own for who writes, so that every round begins with the same."""
+    return str(shutil.copytree(home, home.with_name(f"written-{turn}")))
 
 
 def _load(home: Path, bare: Path) -> list[Row]:
@@ -147,6 +153,15 @@ def _within(work: str, ours: Figures, theirs: Figures, key: str, most: float) ->
     ratio = mine / peer if peer else None
     name = "ArcticDB" if peer else ""
     return Row(work, "ms", mine, name, peer, ratio, f"<= {most:g} ms", mine <= most)
+
+
+def _beside_a_writer(crowd: dict[str, float]) -> Row:
+    most, mine = 3 * crowd["idle_p50"], crowd["beside_p99"]
+    ratio = mine / crowd["idle_p50"]
+    work = f"100 readers of a day beside a writer, p99 ({crowd['commits']:.0f} commits meanwhile)"
+    return Row(
+        work, "ms", mine, "their idle p50", crowd["idle_p50"], ratio, "ratio <= 3", mine <= most
+    )
 
 
 def _ran(command: Sequence[str]) -> dict[str, float]:

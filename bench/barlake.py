@@ -5,12 +5,17 @@ python -m bench.barlake appends HOME      milliseconds of a symbol-day committed
 python -m bench.barlake cold HOME         milliseconds of import, open and a day, above bare imports
 """
 
+import itertools
 import json
 import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import lake
 
 DAY = "2022-06-01"
 
@@ -31,22 +36,29 @@ def reads(home: Path) -> dict[str, float]:
 
 def appends(home: Path) -> dict[str, float]:
     """A session of 390 bars, committed with its coverage."""
-    import polars as pl
-
     import lake
     from bench.timing import milliseconds
 
     with lake.open(home) as store:
-        last = store.bars("SPY", limit=390).select(lake.BAR_SCHEMA.names())
-        days = iter(range(3, 1000))
+        return {"append": milliseconds(appender(store))}
 
-        def append() -> None:
-            later = timedelta(days=next(days))
-            bars = last.with_columns(pl.col("timestamp") + later)
-            first, end = bars["timestamp"][0], bars["timestamp"][-1] + timedelta(minutes=1)
-            store.commit_bars(lake.Fetched("alpaca:sip", bars, (lake.Covered("SPY", first, end),)))
 
-        return {"append": milliseconds(append)}
+def appender(store: "lake.Lake", first_day: int = 3) -> Callable[[], None]:
+    """A function that commits one more day of SPY each time, from so many days after the last bar."""
+    import polars as pl
+
+    import lake
+
+    last = store.bars("SPY", limit=390).select(lake.BAR_SCHEMA.names())
+    days = itertools.count(first_day)
+
+    def append() -> None:
+        later = timedelta(days=next(days))
+        bars = last.with_columns(pl.col("timestamp") + later)
+        first, end = bars["timestamp"][0], bars["timestamp"][-1] + timedelta(minutes=1)
+        store.commit_bars(lake.Fetched("alpaca:sip", bars, (lake.Covered("SPY", first, end),)))
+
+    return append
 
 
 def cold(home: Path) -> dict[str, float]:

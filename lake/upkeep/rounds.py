@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lake import sessions
+from lake import sessions, statistics
 from lake.datasets import DATASETS
 from lake.errors import InvalidError
 from lake.schema import TABLES
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lake.store import Lake
 
 #: The steps in the order in which they run: each makes work for those after it.
-STEPS = ("retire", "live", "rewrite", "merge", "expire", "cleanup", "orphans")
+STEPS = ("retire", "live", "rewrite", "merge", "expire", "cleanup", "orphans", "statistics")
 
 KEEP = timedelta(days=7)
 _REPLACED_KEPT = timedelta(hours=1)
@@ -107,6 +107,7 @@ def _do(gauge: Gauge, plan: Plan, name: str, tell: Callable[[str], None]) -> dic
         "expire": lambda: steps.expire(gauge, plan.now - plan.keep, tell),
         "cleanup": lambda: steps.cleanup(gauge, plan.now - plan.replaced_kept, tell),
         "orphans": lambda: steps.orphans(gauge.lake, plan.now - plan.orphans_kept, dry_run=False),
+        "statistics": lambda: {"bounds_widened": statistics.widen(gauge.lake.catalog)},
     }
     return work[name]()
 
@@ -127,8 +128,14 @@ def _foresee(gauge: Gauge, plan: Plan, name: str) -> dict[str, int]:
             "replaced_files_deleted": steps.old_files(lake, plan.now - plan.replaced_kept)
         },
         "orphans": lambda: steps.orphans(lake, plan.now - plan.orphans_kept, dry_run=True),
+        "statistics": lambda: {"bounds_widened": _narrow(lake)},
     }
     return work[name]()
+
+
+def _narrow(lake: "Lake") -> int:
+    with lake.catalog.planning() as connection:
+        return len(statistics.too_narrow(connection))
 
 
 def _live(lake: "Lake", cutoff: datetime) -> int:

@@ -27,7 +27,8 @@ class Ledgers:
         self, dataset: str, source: str, symbols: Sequence[str]
     ) -> dict[str, list[Interval]] | None:
         """What was fetched completely, by symbol: merged intervals; None if only DuckLake can say."""
-        rows = self._rows("coverage", ["symbol", "start", "end"], dataset, source, symbols)
+        keys = {"dataset": [dataset], "source": [source], "symbol": symbols}
+        rows = self._rows("coverage", ["symbol", "start", "end"], keys)
         if rows is None:
             return None
         found: dict[str, list[Interval]] = {symbol: [] for symbol in symbols}
@@ -37,27 +38,45 @@ class Ledgers:
 
     def listed(self, dataset: str, source: str, symbols: Sequence[str]) -> set[str] | None:
         """Which of some symbols a source is known to have; None if only DuckLake can say."""
-        rows = self._rows("series", ["symbol"], dataset, source, symbols)
+        keys = {"dataset": [dataset], "source": [source], "symbol": symbols}
+        rows = self._rows("series", ["symbol"], keys)
         return None if rows is None else {str(symbol) for (symbol,) in rows}
 
+    def shown_source(self, dataset: str, symbol: str) -> str | None:
+        """The source that ``bars`` shows of a symbol, as the view ``shown_sources`` has it.
+
+        None if the lake has none, or only DuckLake can say.
+        """
+        has = self._rows("series", ["source"], {"dataset": [dataset], "symbol": [symbol]})
+        chosen = self._rows("lake_settings", ["value"], {"name": ["default_source"]})
+        if not has or chosen is None:
+            return None
+        default = {str(value) for (value,) in chosen}
+
+        def rank(source: str) -> tuple[int, str]:
+            return (0 if source in default else 2 if source.startswith("sandbox:") else 1), source
+
+        return min((str(source) for (source,) in has), key=rank)
+
     def _rows(
-        self,
-        table: str,
-        columns: Sequence[str],
-        dataset: str,
-        source: str,
-        symbols: Sequence[str],
+        self, table: str, columns: Sequence[str], keys: dict[str, Sequence[str]]
     ) -> list[tuple[object, ...]] | None:
-        if not symbols:
+        """Rows whose columns have one of some values each; None if only DuckLake can say."""
+        if not all(keys.values()):
             return []
         plan = self._planner.plan([table], inlined=True)
         if plan is None:
             return None
-        names = ", ".join(quoted(symbol) for symbol in symbols)
-        where = (
-            f"dataset = {quoted(dataset)} AND source = {quoted(source)} AND symbol IN ({names})"
-            f" AND begin_snapshot <= {plan.snapshot}"
-            f" AND (end_snapshot IS NULL OR end_snapshot > {plan.snapshot})"
+        conditions = [
+            f"{name} IN ({', '.join(quoted(value) for value in values)})"
+            for name, values in keys.items()
+        ]
+        where = " AND ".join(
+            [
+                *conditions,
+                f"begin_snapshot <= {plan.snapshot}",
+                f"(end_snapshot IS NULL OR end_snapshot > {plan.snapshot})",
+            ]
         )
         wanted = ", ".join(f'"{column}"' for column in columns)
         rows: list[tuple[object, ...]] = []
@@ -68,11 +87,7 @@ class Ledgers:
                     f"FROM sqlite_query('{METADATA}', {dollar_quoted(query)})"
                 ).fetchall()
         if files := plan.files[table]:
-            mine = [
-                pl.col("dataset") == dataset,
-                pl.col("source") == source,
-                pl.col("symbol").is_in([*symbols]),
-            ]
+            mine = [pl.col(name).is_in([*values]) for name, values in keys.items()]
             rows += scan(files, columns, (None, None), mine).collect().rows()
         return rows
 

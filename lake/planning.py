@@ -218,7 +218,7 @@ _TABLES_SQL = """
     FROM ducklake_table t JOIN ducklake_schema s USING (schema_id)
     JOIN ducklake_column c ON c.table_id = t.table_id AND c.end_snapshot IS NULL
     WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = 'main'
-      AND c.column_name IN ('timestamp', 'symbol', 'source', 'session_date')"""
+      AND c.column_name IN ('timestamp', 'symbol', 'source', 'session_date', 'name')"""
 
 
 def _tables_of(rows: list[tuple[str | None, ...]]) -> tuple[int, dict[str, _Table]]:

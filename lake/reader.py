@@ -15,6 +15,7 @@ import polars as pl
 from lake import actions, scan_sql
 from lake.adjustment import adjusted
 from lake.catalog import Catalog
+from lake.ledgers import Ledgers
 from lake.planning import DataFile, Plan, Planner
 from lake.reading import Question, Span, windows, without_limit
 from lake.resampling import NEEDED, Calendar, resample
@@ -35,6 +36,7 @@ class Reader:
 
     def __init__(self, catalog: Catalog, planner: Planner) -> None:
         self._catalog, self._planner = catalog, planner
+        self._ledgers = Ledgers(catalog, planner)
         self._calendars: dict[object, tuple[Calendar, Hours]] = {}
 
     @property
@@ -111,6 +113,10 @@ class Reader:
             return str(question.source)
         if question.source is None and len(found) == 1:
             return found.pop()
+        if question.source is None and found:
+            shown = self._ledgers.shown_source(question.dataset.name, symbol)
+            if shown is not None:
+                return shown
         with self._catalog.reading() as connection:
             name = question.dataset.name
             return scan_sql.source_of(connection, symbol, question.source, name)

@@ -5,6 +5,7 @@ Bars are stored raw. What an action does to older prices and volumes is :mod:`la
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
@@ -20,6 +21,9 @@ from lake.adjustment import (
 )
 from lake.catalog import Catalog
 from lake.closes import closes, newest_sessions
+
+if TYPE_CHECKING:
+    from lake.planning import Planner
 
 __all__ = [
     "ACTION_SCHEMA",
@@ -141,6 +145,7 @@ def known_actions(
     *,
     as_of: datetime | None = None,
     adjust: str = "all",
+    files: "Planner | None" = None,
 ) -> pl.DataFrame:
     """The actions that count for a source's bars, with the closes their factors need.
 
@@ -154,6 +159,7 @@ def known_actions(
         symbols: Whose actions.
         as_of: Actions and bars as the lake knew them then; None for now.
         adjust: Only kinds that this adjustment applies.
+        files: Of the lake: closes are then read from files, several times as fast.
 
     Returns:
         As ``KNOWN_SCHEMA``, sorted by symbol, ex date and kind. A value that the lake does not hold
@@ -165,7 +171,7 @@ def known_actions(
     told = _told(connection, source, symbols, as_of, APPLIED[check_adjustment(adjust)])
     if told.is_empty():
         return KNOWN_SCHEMA.to_frame()
-    happened = newest_sessions(connection, source, told, as_of)
+    happened = newest_sessions(connection, source, told, as_of, files)
     told = told.join(happened, on="symbol").filter(pl.col("ex_date") <= pl.col("newest"))
     sought = [
         told.filter(pl.col("kind").is_in(DIVIDENDS)).select(
@@ -178,7 +184,7 @@ def known_actions(
             symbol=pl.col("new_symbol"), day=pl.col("ex_date"), before=False
         ),
     ]
-    found = closes(connection, source, pl.concat(sought).unique(), as_of)
+    found = closes(connection, source, pl.concat(sought).unique(), as_of, files)
     return _valued(told, found)
 
 

@@ -1,7 +1,8 @@
 """Closing prices from stored bars, as adjusting needs them: regular hours, raw, as known at a time."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
@@ -9,6 +10,10 @@ import polars as pl
 from lake import sessions
 from lake.coverage import subtract
 from lake.datasets import BARS_1M, BARS_DAILY, DATASETS, Dataset
+
+if TYPE_CHECKING:
+    from lake.closing import Closing
+    from lake.planning import Planner
 
 #: An older close is no price any more: weekends, holidays and usual halts are shorter.
 OLDEST_DAYS = 14
@@ -41,6 +46,7 @@ def closes(
     source: str,
     sought: pl.DataFrame,
     as_of: datetime | None = None,
+    files: "Planner | None" = None,
 ) -> pl.DataFrame:
     """Closing prices of regular hours, of one source.
 
@@ -53,6 +59,7 @@ def closes(
         source: Provider and feed.
         sought: ``symbol``, ``day``, ``before``: the close of that day, or the last one before it.
         as_of: Bars as the lake knew them then; None for now.
+        files: Of the lake: bars are then read from files, which is faster, where files have them all.
 
     Returns:
         ``symbol``, ``day``, ``before``, ``close``; no row for a close that is not there.
@@ -64,13 +71,11 @@ def closes(
     wanted = sought.with_columns(
         oldest=pl.when("before").then(oldest).otherwise("day").cast(pl.Date)
     )
-    only, values = _only(source, sought["symbol"], as_of)
-    bars = {name: _known(dataset, only, as_of) for name, dataset in _CLOSING.items()}
-    connection.register("wanted_closes", wanted)
-    try:
-        found = connection.execute(_CLOSES.format(**bars), values).pl()
-    finally:
-        connection.unregister("wanted_closes")
+    found = _from_files(
+        files, source, sought["symbol"], as_of, lambda held: held.closes(wanted, **_CLOSING)
+    )
+    if found is None:
+        found = _asked(connection, source, wanted, as_of)
     kept = [
         row
         for row in found.iter_rows(named=True)
@@ -79,11 +84,43 @@ def closes(
     return pl.DataFrame(kept, schema={**found.schema}).select(empty.columns).cast(empty.schema)
 
 
+def _asked(
+    connection: duckdb.DuckDBPyConnection, source: str, wanted: pl.DataFrame, as_of: datetime | None
+) -> pl.DataFrame:
+    only, values = _only(source, wanted["symbol"], as_of)
+    bars = {name: _known(dataset, only, as_of) for name, dataset in _CLOSING.items()}
+    connection.register("wanted_closes", wanted)
+    try:
+        return connection.execute(_CLOSES.format(**bars), values).pl()
+    finally:
+        connection.unregister("wanted_closes")
+
+
+def _from_files(
+    files: "Planner | None",
+    source: str,
+    symbols: pl.Series,
+    as_of: datetime | None,
+    look: "Callable[[Closing], pl.DataFrame]",
+) -> pl.DataFrame | None:
+    """What files say; None where they do not hold it all, or upkeep has just replaced one."""
+    if files is None:
+        return None
+    from lake.closing import Closing  # which plans, and the catalog's macros need this module
+
+    held = Closing.planned(files, source, symbols.to_list(), as_of)
+    try:
+        return look(held) if held is not None else None
+    except FileNotFoundError:
+        return None
+
+
 def newest_sessions(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     told: pl.DataFrame,
     as_of: datetime | None = None,
+    files: "Planner | None" = None,
 ) -> pl.DataFrame:
     """The New York date of each symbol's newest stored bar, of any dataset: ``symbol``, ``newest``.
 
@@ -92,7 +129,11 @@ def newest_sessions(
         source: Provider and feed.
         told: ``symbol``, ``ex_date``: bars before the first ex date are not looked at.
         as_of: Bars as the lake knew them then; None for now.
+        files: As for :func:`closes`.
     """
+    found = _from_files(files, source, told["symbol"], as_of, lambda held: held.newest(told))
+    if found is not None:
+        return found
     first = sessions.midnight(told.select(pl.col("ex_date").min()).item())
     only, values = _only(source, told["symbol"], as_of)
     bars = " UNION ALL ".join(_known(dataset, only, as_of) for dataset in DATASETS.values())

@@ -1,0 +1,161 @@
+"""Closing prices and newest sessions straight from the files that a plan names.
+
+The same as :mod:`lake.closes` asks DuckLake for, which plans each table anew for each question.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from lake.datasets import DATASETS, Dataset
+from lake.planning import DataFile, Plan, Planner
+from lake.scanning import scan
+from lake.sessions import midnight
+
+_REVISIONS = "bar_revisions"
+_TIME = pl.col("timestamp")
+#: Regular hours, and the midnight of New York, lie in the UTC day of their session.
+_DAY = _TIME.dt.date()
+_ROWS = {"symbol": pl.String(), "timestamp": pl.Datetime("us", "UTC"), "close": pl.Float64()}
+_Span = tuple[datetime | None, datetime | None]
+
+
+class Closing:
+    """The bars of one source as they were known at a time, read from files.
+
+    Raises:
+        FileNotFoundError: Upkeep has just replaced a file; ask again, or ask DuckLake.
+    """
+
+    def __init__(self, plan: Plan, source: str, as_of: datetime | None) -> None:
+        self._plan, self._source, self._as_of = plan, source, as_of
+
+    @classmethod
+    def planned(
+        cls, planner: Planner, source: str, symbols: Sequence[str], as_of: datetime | None
+    ) -> "Closing | None":
+        """For some symbols; None where files do not hold the whole answer."""
+        tables = [table for dataset in DATASETS.values() for table in dataset.tables]
+        names = [*tables, *([_REVISIONS] if as_of else []), "sessions"]
+        plan = planner.plan(names, sorted({*symbols}))
+        return cls(plan, source, as_of) if plan is not None else None
+
+    def sessions(self) -> pl.DataFrame:
+        """Every session: ``session_date``, ``open``, ``close``."""
+        columns = ["session_date", "open", "close"]
+        return scan(self._plan.files["sessions"], columns, (None, None)).collect()
+
+    def newest(self, told: pl.DataFrame) -> pl.DataFrame:
+        """As :func:`lake.closes.newest_sessions`."""
+        first = midnight(told.select(pl.col("ex_date").min()).item())
+        session = _TIME.max().dt.convert_time_zone("America/New_York").dt.date()
+        asked = []
+        for symbol in told["symbol"].unique().sort():
+            frames = [
+                frame
+                for dataset in DATASETS.values()
+                for frame in self._frames(dataset, symbol, (first, None))
+            ]
+            if frames:
+                newest = session.alias("newest")
+                asked.append(pl.concat(frames).select(pl.lit(symbol).alias("symbol"), newest))
+        empty = pl.DataFrame(schema={"symbol": pl.String, "newest": pl.Date})
+        return pl.concat([empty, *pl.collect_all(asked)]).drop_nulls("newest")
+
+    def closes(self, wanted: pl.DataFrame, minutes: Dataset, daily: Dataset) -> pl.DataFrame:
+        """The last close of each ``symbol``, ``day``, ``before`` of ``wanted``, from ``oldest`` on.
+
+        Returns:
+            These, ``held`` (the session of the close), ``latest`` (the last session it could be
+            of) and ``close``; no row where there is none.
+        """
+        key = ["symbol", "day", "before"]
+        asked = (
+            wanted.with_columns(session_date=pl.date_ranges("oldest", "day"))
+            .explode("session_date")
+            .filter(~pl.col("before") | (pl.col("session_date") < pl.col("day")))
+            .join(self.sessions(), on="session_date")
+            .with_columns(latest=pl.col("session_date").max().over(key))
+        )
+        # Nearly every close is of the latest session: the others are looked at where it is not.
+        found = self._closes_on(
+            asked.filter(pl.col("session_date") == pl.col("latest")), minutes, daily
+        )
+        left = asked.join(found, on=key, how="anti")
+        if not left.is_empty():
+            found = pl.concat([found, self._closes_on(left, minutes, daily)])
+        return found
+
+    def _closes_on(self, asked: pl.DataFrame, minutes: Dataset, daily: Dataset) -> pl.DataFrame:
+        """For each ``symbol``, ``day``, ``before`` the close of the last ``session_date`` that has one."""
+        key, hours = (
+            ["symbol", "session_date"],
+            asked.select("session_date", "open", "close").unique(),
+        )
+        regular = (
+            self._on(minutes, asked)
+            .with_columns(session_date=_DAY)
+            .join(hours.rename({"close": "closing"}), on="session_date")
+            .filter(pl.col("open") <= _TIME, pl.col("closing") > _TIME)
+            .sort("timestamp")
+            .group_by(key, maintain_order=True)
+            .agg(pl.col("close").last(), rank=pl.lit(1))
+        )
+        own = self._on(daily, asked).select(
+            "symbol",
+            session_date=_TIME.dt.convert_time_zone("America/New_York").dt.date(),
+            close="close",
+            rank=pl.lit(0),
+        )
+        return (
+            asked.drop("open", "close")
+            .join(pl.concat([regular, own]), on=key)
+            .sort("session_date", "rank", descending=[True, False])
+            .unique(["symbol", "day", "before"], keep="first", maintain_order=True)
+            .select("symbol", "day", "before", held="session_date", latest="latest", close="close")
+        )
+
+    def _on(self, dataset: Dataset, asked: pl.DataFrame) -> pl.DataFrame:
+        """The bars on each ``session_date`` of a ``symbol``: ``symbol timestamp close``."""
+        frames = []
+        for (symbol,), mine in asked.group_by("symbol", maintain_order=True):
+            days = mine["session_date"].unique().sort()
+            span = midnight(days[0]), midnight(days[-1] + timedelta(days=1))
+            frames += [
+                frame.filter(_DAY.is_in(days.implode())).select(
+                    pl.lit(symbol).alias("symbol"), "timestamp", "close"
+                )
+                for frame in self._frames(dataset, str(symbol), span)
+            ]
+        return pl.concat([pl.DataFrame(schema=_ROWS), *pl.collect_all(frames)])
+
+    def _frames(self, dataset: Dataset, symbol: str, span: _Span) -> list[pl.LazyFrame]:
+        known = [] if self._as_of is None else [pl.col("recorded_at") <= self._as_of]
+        frames = [
+            frame
+            for table in dataset.tables
+            for frame in self._scans(self._plan.files[table], symbol, span, known)
+        ]
+        if self._as_of is None:
+            return frames
+        then = [
+            *known,
+            pl.col("superseded_at") > self._as_of,
+            pl.col("dataset") == dataset.name,
+        ]
+        return frames + self._scans(self._plan.files[_REVISIONS], symbol, span, then)
+
+    def _scans(
+        self, files: Sequence[DataFile], symbol: str, span: _Span, only: Sequence[pl.Expr]
+    ) -> list[pl.LazyFrame]:
+        held = [file for file in files if file.may_hold(symbol, *span)]
+        held = [file for file in held if file.may_be_of(self._source)]
+        mine = [file for file in held if file.exact(symbol, self._source)]
+        shared = [file for file in held if file not in mine]
+        series = [pl.col("symbol") == symbol, pl.col("source") == self._source]
+        columns = ["timestamp", "close"]
+        return [
+            *([scan(mine, columns, span, only)] if mine else []),
+            *([scan(shared, columns, span, [*series, *only])] if shared else []),
+        ]

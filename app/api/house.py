@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from agents import broker
 from app.api.joining import Joining
+from lake.faults import explained
 from lake.home import Home
 from lake.journal import Job, Journal
 from lake.opening import open_by
@@ -54,8 +55,12 @@ class House:
 
     @property
     def journal(self) -> Journal:
-        """The journal of the home, made when it is not there."""
-        with self._lock:
+        """The journal of the home, made when it is not there.
+
+        Raises:
+            ReadOnlyError: The home cannot be written.
+        """
+        with self._lock, explained(Home(self.settings.home.resolve())):
             if self._journal is None:
                 self._journal = Journal.open(self.settings.journal_url or self.settings.home)
             return self._journal

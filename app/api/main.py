@@ -20,6 +20,7 @@ from app.api.openapi import describe
 from app.api.routes import ROUTERS
 from app.api.security import authenticators
 from lake.errors import SettingsError
+from lake.faults import ReadOnlyError
 from lake.journal import Job
 from lake.logs import configure_logs
 from lake.settings import Settings, load_settings
@@ -73,9 +74,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _begin(house: House, *, joins: bool) -> None:
     settings = house.settings
     secrets = (settings.alpaca_key.get_secret_value(), settings.alpaca_secret.get_secret_value())
-    configure_logs("api", home=settings.home, journal=house.journal, secrets=secrets)
+    try:
+        journal = house.journal
+    except ReadOnlyError as error:  # what is there can still be read
+        sys.stderr.write(f"{error}\n")
+        journal = None
+    configure_logs("api", home=settings.home, journal=journal, secrets=secrets)
     _adopt_uvicorn()
-    if joins:
+    if joins and journal is not None:
         house.joining.start()
 
 

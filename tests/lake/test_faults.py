@@ -218,6 +218,17 @@ def test_a_read_only_lake_can_be_saved_but_not_to_a_read_only_place(closed, tmp_
     assert restore(tmp_path / "saved", tmp_path / "again").files == saved.files
 
 
+def test_an_api_on_a_read_only_lake_serves_bars_and_refuses_work_in_a_sentence(closed):
+    keys = {"ALPACA_API_KEY_ID": "key-id", "ALPACA_API_SECRET_KEY": "secret-key"}
+    app = create_app(Settings(BARLAKE_HOME=closed, **keys), lambda _: None)
+    with TestClient(app, base_url="http://localhost:8000", client=("127.0.0.1", 50000)) as client:
+        assert len(client.get("/bars/SPY").json()["bars"]) == 2
+        refused = client.post("/ingest/SPY")
+
+    assert refused.status_code >= 500
+    assert "cannot be written" in refused.json()["message"]
+
+
 AS_NOBODY = """
 import os, sys
 os.setgid({nobody}); os.setuid({nobody})

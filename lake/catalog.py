@@ -23,6 +23,13 @@ from lake.home import Home, check_new
 from lake.still import Copy, is_still
 
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
+# DuckDB would hash 35 MB a file for its signature in each new process, 65 ms, though they lie beside
+# our own code and came the same way. Nothing else is ever loaded: SQL of users cannot LOAD.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "allow_unsigned_extensions": "true",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 #: The catalog's file, read by itself; and where DuckLake keeps the same tables once it is attached.
 METADATA = "catalog_tables"
 _DUCKLAKE = "__ducklake_metadata_lake"
@@ -335,7 +342,7 @@ def extension_file(name: str) -> Path:
 
 
 def _engine() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    connection = duckdb.connect(config=_CONFIG)
     _load(connection, "sqlite_scanner")
     connection.execute("SET TimeZone = 'UTC'")
     return connection

@@ -6,23 +6,27 @@ to the catalog (none if nothing was committed since the last), and the files of 
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import duckdb
-import numpy as np
 import polars as pl
 
 from lake import actions, scan_sql
 from lake.adjustment import adjusted
 from lake.catalog import Catalog
+from lake.hours import Hours
 from lake.ledgers import Ledgers
 from lake.planning import DataFile, Plan, Planner
 from lake.reading import Question, Span, windows, without_limit
-from lake.resampling import NEEDED, Calendar, resample
-from lake.scanning import Hours, scan, session_dates
-from lake.timeframes import READ_COLUMNS
+from lake.scanning import scan
+from lake.timeframes import NEEDED, READ_COLUMNS
+
+if TYPE_CHECKING:
+    from lake.resampling import Calendar
 
 _TIME = pl.col("timestamp")
+_FEW = 20_000
 _MADE = ("symbol", "source", "session_date", "is_regular")
 _REVISIONS = "bar_revisions"
 # Replaced files stay for an hour; whoever was slower than that plans once more.
@@ -37,7 +41,7 @@ class Reader:
     def __init__(self, catalog: Catalog, planner: Planner) -> None:
         self._catalog, self._planner = catalog, planner
         self._ledgers = Ledgers(catalog, planner)
-        self._calendars: dict[object, tuple[Calendar, Hours]] = {}
+        self._calendars: dict[object, _Calendar] = {}
 
     @property
     def planner(self) -> Planner:
@@ -134,19 +138,15 @@ class Reader:
     def _span(self, question: Question, held: "_Held") -> pl.DataFrame:
         bars = held.rows(question)
         if _needs_sessions(question):
-            calendar, hours = self._calendar(held)
+            calendar = self._calendar(held)
             daily = question.dataset.timeframe != "1min"
             if not question.rolls_up or question.adjust != "raw":
-                times = bars["timestamp"].to_physical().to_numpy()
-                regular = np.ones(len(times), dtype=np.bool_) if daily else hours.regular(times)
-                bars = bars.with_columns(
-                    session_dates(times), pl.Series("is_regular", regular, dtype=pl.Boolean)
-                )
+                bars = calendar.hours.stamp(bars, daily=daily)
             if question.adjust != "raw" and not bars.is_empty():
                 bars = self._adjusted(question, bars, held)
             if question.rolls_up:
                 low, high = question.span
-                bars = resample(bars, question.timeframe, calendar, daily=daily).filter(
+                bars = calendar.resample(bars, question.timeframe, daily=daily).filter(
                     *([low <= _TIME] if low else []), *([high > _TIME] if high else [])
                 )
             if question.regular_only:
@@ -166,16 +166,34 @@ class Reader:
         named = bars.with_columns(symbol=pl.lit(held.symbol))
         return adjusted(named, known, question.adjust)
 
-    def _calendar(self, held: "_Held") -> tuple[Calendar, Hours]:
+    def _calendar(self, held: "_Held") -> "_Calendar":
         """The lake's sessions, read again when their table changes."""
         key = held.sessions_key
         if key is None or key not in self._calendars:
-            sessions = held.sessions()
-            made = Calendar.of(sessions), Hours(sessions)
+            made = _Calendar(held.sessions())
             if key is None:
                 return made
             self._calendars = {key: made}
         return self._calendars[key]
+
+
+class _Calendar:
+    """The lake's sessions, as those need them who stamp bars and who roll them up."""
+
+    def __init__(self, sessions: pl.DataFrame) -> None:
+        self._sessions = sessions
+        self.hours = Hours(sessions)
+
+    def resample(self, bars: pl.DataFrame, timeframe: str, *, daily: bool) -> pl.DataFrame:
+        from lake.resampling import resample  # which needs numpy: not every reader does
+
+        return resample(bars, timeframe, self._arrays, daily=daily)
+
+    @cached_property
+    def _arrays(self) -> "Calendar":
+        from lake.resampling import Calendar
+
+        return Calendar.of(self._sessions)
 
 
 def _needs_sessions(question: Question) -> bool:
@@ -294,9 +312,12 @@ def _minutes(question: Question, symbol: str, source: str, plan: Plan) -> pl.Dat
 
 
 def _is_sorted(times: pl.Series) -> bool:
+    if len(times) <= _FEW:
+        return times.is_sorted()
     # Over many chunks polars' own is_sorted takes longer than reading the files did.
-    values = times.to_physical().to_numpy()
-    return bool((values[1:] >= values[:-1]).all())
+    from lake.arrays import is_sorted
+
+    return is_sorted(times.to_physical().to_numpy())
 
 
 def _frames(

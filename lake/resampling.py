@@ -10,28 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lake.sessions import days_of, midnights_of
+from lake.arrays import Array, days_of, midnights_of
 from lake.timeframes import WEEK, minutes_of
 
 _MINUTE = 60_000_000
 # Where DuckDB's time_bucket counts from on a day without a session: Monday, 2000-01-03.
 _ORIGIN = 946_857_600_000_000
 _UTC = pl.Datetime("us", "UTC")
-
-#: What a bar needs to become part of a longer one.
-NEEDED: tuple[str, ...] = (
-    "timestamp",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "trade_count",
-    "vwap",
-    "flags",
-)
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import polars as pl
 from lake.datasets import Dataset
 from lake.errors import BarsMissingError
 from lake.reading import Question, Span, windows
-from lake.resampling import NEEDED
-from lake.timeframes import READ_COLUMNS, minute_bars, resampled
+from lake.timeframes import NEEDED, READ_COLUMNS, minute_bars, resampled
 
 _ROW = """source, symbol, timestamp, open, high, low, close, volume, trade_count, vwap, flags, recorded_at"""
 

@@ -1,14 +1,12 @@
-"""Reading Parquet files that a plan names: their rows without the deleted ones, with their sessions."""
+"""Reading Parquet files that a plan names: their rows without the deleted ones."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from lake.planning import DataFile
-from lake.sessions import days_of, midnights_of
 
 _TIME = pl.col("timestamp")
 _ROW = "_row"
@@ -68,34 +66,3 @@ def _bounds(span: Span) -> list[pl.Expr]:
         *([pl.lit(low).cast(pl.Datetime("us", "UTC")) <= _TIME] if low is not None else []),
         *([pl.lit(high).cast(pl.Datetime("us", "UTC")) > _TIME] if high is not None else []),
     ]
-
-
-class Hours:
-    """The regular hours of every session, as sorted arrays of microseconds in UTC."""
-
-    def __init__(self, sessions: pl.DataFrame) -> None:
-        ordered = sessions.select("open", "close").sort("open")
-        edges = ordered.cast(pl.Int64).to_numpy()
-        self._edges = np.ascontiguousarray(edges).reshape(-1)
-
-    def regular(self, timestamps: np.ndarray) -> np.ndarray:
-        """Whether each of some sorted timestamps (microseconds) lies in regular hours."""
-        if not len(timestamps) or not len(self._edges):
-            return np.zeros(len(timestamps), dtype=np.bool_)
-        first, last = np.searchsorted(self._edges, timestamps[[0, -1]], side="right")
-        # An even position is outside of hours: between a close and the next open.
-        cuts = np.searchsorted(timestamps, self._edges[first:last])
-        lengths = np.diff(np.concatenate(([0], cuts, [len(timestamps)])))
-        inside = (np.arange(first, last + 1) % 2) == 1
-        return np.asarray(np.repeat(inside, lengths))
-
-
-def session_dates(timestamps: np.ndarray) -> pl.Series:
-    """The New York date of each of some sorted timestamps (microseconds)."""
-    if not len(timestamps):
-        return pl.Series("session_date", [], dtype=pl.Date)
-    first, last = days_of(timestamps[[0, -1]])
-    days = np.arange(first, last + 1, dtype=np.int32)
-    cuts = np.searchsorted(timestamps, midnights_of(days[1:]))
-    lengths = np.diff(np.concatenate(([0], cuts, [len(timestamps)])))
-    return pl.Series("session_date", np.repeat(days, lengths)).cast(pl.Date)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import polars as pl
 
 from lake.errors import RangeError, ReversedRangeError
@@ -63,21 +62,6 @@ def session_of(timestamp: pl.Expr) -> pl.Expr:
 def midnight(day: date) -> datetime:
     """The first moment of a New York date, in UTC."""
     return _new_york(day, timedelta())
-
-
-def midnights_of(days: np.ndarray) -> np.ndarray:
-    """The first moments of New York dates (days since 1970), in microseconds."""
-    dates = pl.Series(days.astype(np.int32)).cast(pl.Date).cast(pl.Datetime("us"))
-    zoned = dates.dt.replace_time_zone("America/New_York", ambiguous="earliest")
-    return np.asarray(zoned.to_physical().to_numpy())
-
-
-def days_of(moments: np.ndarray) -> np.ndarray:
-    """The New York dates (days since 1970) of moments in microseconds."""
-    dates = pl.DataFrame({"moment": pl.Series(moments).cast(pl.Datetime("us", "UTC"))}).select(
-        session_of(pl.col("moment"))
-    )
-    return np.asarray(dates.to_series().to_physical().to_numpy()).astype(np.int64)
 
 
 def today(now: datetime) -> date:

@@ -12,9 +12,9 @@ from polars.io.plugins import register_io_source
 from lake.errors import RangeError
 from lake.reader import Reader
 from lake.reading import Question, Span
-from lake.resampling import NEEDED
 from lake.schema import BAR_SCHEMA
 from lake.sessions import midnight, today
+from lake.timeframes import NEEDED
 
 _SCHEMA = pl.Schema(
     {

@@ -43,6 +43,19 @@ READ_COLUMNS: tuple[str, ...] = (
     "is_regular",
 )
 
+#: What a bar needs to become part of a longer one.
+NEEDED: tuple[str, ...] = (
+    "timestamp",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "trade_count",
+    "vwap",
+    "flags",
+)
+
 # Where bars count from on a day without a session, whatever zone the user has set.
 _ORIGIN = "TIMESTAMPTZ '2000-01-03 00:00:00+00'"
 # From 05:00 UTC on it is the same date in New York, at any time of the year; asking for the zone of

@@ -150,3 +150,9 @@ def test_the_line_of_the_readme_prints_bars(store, monkeypatch):
 
     assert "2024-11-04" in done.stdout
     assert "shape: (1, 13)" in done.stdout
+
+
+@pytest.mark.parametrize("query", ["LOAD '/tmp/x.duckdb_extension'", "INSTALL httpfs", "FORCE INSTALL spatial"])
+def test_sql_of_users_loads_no_extension(store, query):
+    with pytest.raises(QueryError, match="Only queries are answered here"):
+        store.sql(query)

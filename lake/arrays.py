@@ -1,0 +1,55 @@
+"""Sessions of sorted times as arrays: what takes many rows at once. Times are microseconds, in UTC.
+
+Whoever reads few bars does without numpy, whose import takes longer than the read (``lake.hours``).
+"""
+
+import numpy as np
+import polars as pl
+
+from lake.sessions import session_of
+
+Array = np.ndarray
+
+
+def midnights_of(days: Array) -> Array:
+    """The first moments of New York dates (days since 1970)."""
+    dates = pl.Series(days.astype(np.int32)).cast(pl.Date).cast(pl.Datetime("us"))
+    zoned = dates.dt.replace_time_zone("America/New_York", ambiguous="earliest")
+    return np.asarray(zoned.to_physical().to_numpy())
+
+
+def days_of(moments: Array) -> Array:
+    """The New York dates (days since 1970) of moments."""
+    dates = pl.DataFrame({"moment": pl.Series(moments).cast(pl.Datetime("us", "UTC"))}).select(
+        session_of(pl.col("moment"))
+    )
+    return np.asarray(dates.to_series().to_physical().to_numpy()).astype(np.int64)
+
+
+def session_dates(times: Array) -> pl.Series:
+    """The New York date of each of some sorted times."""
+    if not len(times):
+        return pl.Series("session_date", [], dtype=pl.Date)
+    first, last = days_of(times[[0, -1]])
+    days = np.arange(first, last + 1, dtype=np.int32)
+    cuts = np.searchsorted(times, midnights_of(days[1:]))
+    lengths = np.diff(np.concatenate(([0], cuts, [len(times)])))
+    return pl.Series("session_date", np.repeat(days, lengths)).cast(pl.Date)
+
+
+def within(times: Array, opens: Array, closes: Array) -> pl.Series:
+    """Whether each of some sorted times lies from an opening to before its close."""
+    edges = np.column_stack((opens, closes)).reshape(-1)
+    if not len(times) or not len(edges):
+        return pl.Series("is_regular", np.zeros(len(times), dtype=np.bool_))
+    first, last = np.searchsorted(edges, times[[0, -1]], side="right")
+    # An even position is outside of hours: between a close and the next open.
+    cuts = np.searchsorted(times, edges[first:last])
+    lengths = np.diff(np.concatenate(([0], cuts, [len(times)])))
+    inside = (np.arange(first, last + 1) % 2) == 1
+    return pl.Series("is_regular", np.repeat(inside, lengths))
+
+
+def is_sorted(times: Array) -> bool:
+    """Whether no time is before the one before it."""
+    return bool((times[1:] >= times[:-1]).all())

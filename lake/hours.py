@@ -1,0 +1,56 @@
+"""The session of each bar, and whether it opened in regular hours."""
+
+from bisect import bisect_right
+
+import polars as pl
+
+from lake.sessions import session_of
+
+# With so many rows, or over so many sessions, arrays are faster than their import takes.
+_MANY_ROWS, _MANY_SESSIONS = 20_000, 40
+
+
+class Hours:
+    """The regular hours of every session."""
+
+    def __init__(self, sessions: pl.DataFrame) -> None:
+        ordered = sessions.select("open", "close").sort("open").cast(pl.Int64)
+        self._opens, self._closes = ordered["open"], ordered["close"]
+        self._lists = self._opens.to_list(), self._closes.to_list()
+
+    def stamp(self, bars: pl.DataFrame, *, daily: bool = False) -> pl.DataFrame:
+        """Bars with ``session_date`` (New York) and ``is_regular``.
+
+        Args:
+            bars: Sorted by ``timestamp``.
+            daily: They are daily bars, which all count as regular.
+        """
+        times = bars["timestamp"].to_physical()
+        first, last = self._sessions(times)
+        few = bars.height <= _MANY_ROWS and last - first <= _MANY_SESSIONS
+        if not few:
+            return bars.with_columns(*self._many(times, daily=daily))
+        regular = pl.repeat(daily, bars.height, dtype=pl.Boolean, eager=True)
+        if not daily:
+            opens, closes = self._lists
+            for session in range(first, last):
+                regular |= (times >= opens[session]) & (times < closes[session])
+        return bars.with_columns(session_date=session_of(pl.col("timestamp")), is_regular=regular)
+
+    def _sessions(self, times: pl.Series) -> tuple[int, int]:
+        """Which sessions can hold one of the times: the first, and the one after the last."""
+        if times.is_empty():
+            return 0, 0
+        opens, closes = self._lists
+        return bisect_right(closes, times[0]), bisect_right(opens, times[-1])
+
+    def _many(self, times: pl.Series, *, daily: bool) -> tuple[pl.Series, pl.Series]:
+        from lake import arrays
+
+        values = times.to_numpy()
+        regular = (
+            pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True).alias("is_regular")
+            if daily
+            else arrays.within(values, self._opens.to_numpy(), self._closes.to_numpy())
+        )
+        return arrays.session_dates(values), regular

@@ -14,17 +14,20 @@ from typing import Any
 
 import pytest
 
+import lake
+
 ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("BARLAKE_CHAOS") == "full"
 SEED = int(os.environ.get("BARLAKE_CHAOS_SEED", "1"))
 #: Kills in each work at most; 0 for every point.
-POINTS = int(os.environ.get("BARLAKE_CHAOS_POINTS", "100" if FULL else "2"))
+POINTS = int(os.environ.get("BARLAKE_CHAOS_POINTS", "100" if FULL else "1"))
 #: One point alone, to look at a failure again.
 POINT = int(os.environ.get("BARLAKE_CHAOS_POINT", "0"))
 #: How many histories of the state machine, and how many kills beside readers.
 HISTORIES = int(os.environ.get("BARLAKE_CHAOS_HISTORIES", "100"))
 STORM = int(os.environ.get("BARLAKE_CHAOS_STORM", "300"))
 _FIGURES = "chaos"
+full_only = pytest.mark.skipif(not FULL, reason="in make chaos only")
 
 
 @dataclass
@@ -70,6 +73,13 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="chaos", dir=memory if memory.is_dir() else None))
     yield made
     shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def empty(folder: Path) -> Path:
+    """The home of a new lake, to copy."""
+    lake.open(folder / "empty", create=True).close()
+    return folder / "empty"
 
 
 @pytest.fixture

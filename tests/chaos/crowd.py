@@ -8,6 +8,7 @@ ten bars, or with two volumes.
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,6 +73,7 @@ def tidy(home: Path, *steps: str) -> None:
         while not (home.parent / "stop").exists():
             now = datetime.now(UTC)
             run(store, Plan(now, keep=short, replaced_kept=short, only=steps or None))
+            time.sleep(0.5)  # or the writers would wait for upkeep alone
 
 
 def read(home: Path, look: Callable[[], tuple[str, int]], name: str) -> None:

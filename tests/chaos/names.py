@@ -26,4 +26,4 @@ NAMES = (
     "upgrading a lake",
 )
 #: Those of which ``make test`` tries a few points.
-SAMPLE = ("corrections and withdrawals", "a whole round")
+SAMPLE = ("corrections and withdrawals", "moving live bars")

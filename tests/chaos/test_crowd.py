@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,12 +13,11 @@ import pytest
 import lake
 from lake import Fetched
 from lake.verify import verify
-from tests.chaos import crowd, tracing
-from tests.chaos.conftest import FULL, ROOT, STORM
+from tests.chaos import crowd
+from tests.chaos.conftest import FULL, ROOT, STORM, full_only
 from tests.chaos.crowd import BARS, PARTIAL, SOURCE, rows_of
 
-WRITERS, COMMITS = (6, 60) if FULL else (2, 5)
-KILLS = STORM if FULL else 3
+WRITERS, COMMITS = (4, 40) if FULL else (2, 3)
 READERS = ("api", "sql", "cli")
 #: Merging is not among them: beside it a reader of plain SQL may miss rows (test_readers_in_flight.py).
 STEPS = ("rewrite", "expire", "cleanup", "orphans")
@@ -26,10 +26,11 @@ pytestmark = pytest.mark.timeout(3600)
 
 
 @pytest.fixture
-def home(folder, request):
+def home(folder, request, empty):
     """A lake that knows every symbol of the crowd, so that readers find something from the start."""
     made = folder / request.node.name / "home"
-    with lake.open(made, create=True) as store:
+    shutil.copytree(empty, made)
+    with lake.open(made) as store:
         for number in range(WRITERS):
             store.commit_bars(Fetched(SOURCE, rows_of(number, 0, 1.0)))
     return made
@@ -67,7 +68,7 @@ def commits_of(home, number):
 
 @pytest.mark.parametrize(
     ("steps", "readers"),
-    [(STEPS, READERS), ((), READERS[:1])],
+    [pytest.param(STEPS, READERS, marks=full_only), ((), READERS[:1])],
     ids=["beside-all-but-merges", "beside-whole-rounds"],
 )
 def test_every_acknowledged_commit_is_there_and_readers_see_whole_ones_only(
@@ -99,12 +100,12 @@ def test_every_acknowledged_commit_is_there_and_readers_see_whole_ones_only(
         assert verify(store).findings == ()
 
 
-@pytest.mark.skipif(not tracing.possible(), reason="needs Linux")
+@full_only
 def test_writers_and_upkeep_killed_at_any_moment_beside_readers(home, server, dice, figure):
     """Other processes hold the catalog's shared memory while one dies: at any time, not at calls only."""
     begun, kills = time.monotonic(), 0
     with beside(home, ("read-api",)):
-        for turn in range(KILLS):
+        for turn in range(STORM):
             delay = dice.uniform(0.0, 1.0)
             question = ("tidy", home) if turn % 3 == 2 else ("write", home, turn % WRITERS, 190)
             kills += server.ask("storm", delay, *question)

@@ -30,6 +30,9 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+# DuckDB's SQLite scanner else asks for a table's range of row numbers in one transaction and reads the
+# rows in others: a reader whose transaction began before a merge of files then misses rows.
+_ONE_CONNECTION = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 #: The catalog's file, read by itself; and where DuckLake keeps the same tables once it is attached.
 METADATA = "catalog_tables"
 _DUCKLAKE = "__ducklake_metadata_lake"
@@ -321,7 +324,7 @@ def init_sql(home: Path, *, read_only: bool = True) -> str:
     options = f"{mode}DATA_PATH '{_quoted(place.parquet)}/', OVERRIDE_DATA_PATH true"
     return (
         f"-- Opens the lake in {place.root}: duckdb -init THIS_FILE\n"
-        f"{loads}SET TimeZone = 'UTC';\n"
+        f"{loads}{_ONE_CONNECTION};\nSET TimeZone = 'UTC';\n"
         f"ATTACH 'ducklake:sqlite:{_quoted(place.catalog)}' AS lake ({options});\nUSE lake;\n"
     )
 
@@ -344,6 +347,7 @@ def extension_file(name: str) -> Path:
 def _engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=_CONFIG)
     _load(connection, "sqlite_scanner")
+    connection.execute(_ONE_CONNECTION)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 

@@ -1,6 +1,5 @@
 """What the lake promises when the world fails it: a clear sentence, nothing lost, and on it goes."""
 
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -417,22 +416,25 @@ def test_what_a_damaged_file_names_is_mended_as_it_says(store):
 # More than one lake
 
 
-def create(home: Path) -> None:
-    with lake.open(home, create=True) as store:
-        store.commit_bars(fetched(bar(os.getpid() % 300)))
+CREATE = """
+import sys, lake
+from tests.market import bar, fetched
+with lake.open(sys.argv[1], create=True) as store:
+    store.commit_bars(fetched(bar(int(sys.argv[2]))))
+"""
 
 
 def test_processes_that_make_a_lake_at_once_make_one(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    makers = [context.Process(target=create, args=(tmp_path / "home",)) for _ in range(3)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
+    home = tmp_path / "home"
+    root = Path(__file__).parents[2]
+    makers = [
+        subprocess.Popen([sys.executable, "-c", CREATE, home, str(minute)], cwd=root)
+        for minute in range(3)
+    ]
 
-    assert [maker.exitcode for maker in makers] == [0, 0, 0]
-    with lake.open(tmp_path / "home") as store:
-        assert store.bars("SPY").height == len({maker.pid % 300 for maker in makers})
+    assert [maker.wait() for maker in makers] == [0, 0, 0]
+    with lake.open(home) as store:
+        assert store.bars("SPY").height == 3
         assert verify(store).findings == ()
 
 

@@ -23,7 +23,8 @@ SEED = int(os.environ.get("BARLAKE_CHAOS_SEED", "1"))
 POINTS = int(os.environ.get("BARLAKE_CHAOS_POINTS", "100" if FULL else "1"))
 #: One point alone, to look at a failure again.
 POINT = int(os.environ.get("BARLAKE_CHAOS_POINT", "0"))
-#: How many histories of the state machine, and how many kills beside readers.
+#: How many commits each writer of a crowd makes, how many histories, how many kills beside a reader.
+COMMITS = int(os.environ.get("BARLAKE_CHAOS_COMMITS", "40"))
 HISTORIES = int(os.environ.get("BARLAKE_CHAOS_HISTORIES", "100"))
 STORM = int(os.environ.get("BARLAKE_CHAOS_STORM", "300"))
 _FIGURES = "chaos"

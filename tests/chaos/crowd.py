@@ -95,6 +95,7 @@ def read(home: Path, look: Callable[[], tuple[str, int]], name: str) -> None:
         looks += 1
         if last:
             break
+        time.sleep(0.1)
     told = {"looks": looks, "commits": commits, "wrong": wrong}
     (home.parent / f"read-{name}").write_text(json.dumps(told))
 

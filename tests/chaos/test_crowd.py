@@ -13,11 +13,11 @@ import pytest
 import lake
 from lake import Fetched
 from lake.verify import verify
-from tests.chaos import crowd
+from tests.chaos import conftest, crowd
 from tests.chaos.conftest import FULL, ROOT, STORM, full_only
 from tests.chaos.crowd import BARS, PARTIAL, SOURCE, rows_of
 
-WRITERS, COMMITS = (4, 40) if FULL else (2, 3)
+WRITERS, COMMITS = (4, conftest.COMMITS) if FULL else (2, 3)
 READERS = ("api", "sql", "cli")
 #: Merging is not among them: beside it a reader of plain SQL may miss rows (test_readers_in_flight.py).
 STEPS = ("rewrite", "expire", "cleanup", "orphans")

@@ -44,6 +44,12 @@ def test_a_kill_at_any_change_of_the_disk_leaves_whole_commits(work, server, dic
     assert kills > 0
 
 
+def test_every_work_is_named():
+    from tests.chaos.works import WORKS
+
+    assert tuple(WORKS) == NAMES
+
+
 def _chosen(points: int, dice: random.Random) -> list[int]:
     if POINT:
         return [POINT]

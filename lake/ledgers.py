@@ -42,21 +42,30 @@ class Ledgers:
         rows = self._rows("series", ["symbol"], keys)
         return None if rows is None else {str(symbol) for (symbol,) in rows}
 
-    def shown_source(self, dataset: str, symbol: str) -> str | None:
-        """The source that ``bars`` shows of a symbol, as the view ``shown_sources`` has it.
+    def shown_sources(self, dataset: str, symbol: str | None = None) -> dict[str, str] | None:
+        """The source that ``bars`` shows of each symbol, as the view ``shown_sources`` has it.
 
-        None if the lake has none, or only DuckLake can say.
+        Args:
+            dataset: Whose bars.
+            symbol: Of this one alone.
+
+        Returns:
+            None if only DuckLake can say.
         """
-        has = self._rows("series", ["source"], {"dataset": [dataset], "symbol": [symbol]})
+        only = {} if symbol is None else {"symbol": [symbol]}
+        rows = self._rows("series", ["symbol", "source"], {"dataset": [dataset], **only})
         chosen = self._rows("lake_settings", ["value"], {"name": ["default_source"]})
-        if not has or chosen is None:
+        if rows is None or chosen is None:
             return None
         default = {str(value) for (value,) in chosen}
 
         def rank(source: str) -> tuple[int, str]:
             return (0 if source in default else 2 if source.startswith("sandbox:") else 1), source
 
-        return min((str(source) for (source,) in has), key=rank)
+        held: dict[str, list[str]] = {}
+        for name, source in rows:
+            held.setdefault(str(name), []).append(str(source))
+        return {name: min(sources, key=rank) for name, sources in held.items()}
 
     def _rows(
         self, table: str, columns: Sequence[str], keys: dict[str, Sequence[str]]

@@ -36,6 +36,7 @@ class DataFile:
         symbols: The least and the greatest symbol in it; None where it is not known.
         sources: Likewise.
         deletes: The Parquet file that lists deleted rows by their position; None if there are none.
+        rows: How many it has, deleted ones among them.
     """
 
     path: str
@@ -44,6 +45,7 @@ class DataFile:
     symbols: tuple[str, str] | None
     sources: tuple[str, str] | None
     deletes: str | None
+    rows: int = 0
 
     def may_hold(self, symbol: str, low: datetime | None, high: datetime | None) -> bool:
         """Whether a bar of the symbol from ``low`` to before ``high`` can be in it."""
@@ -183,7 +185,7 @@ class Planner:
         files: dict[str, list[DataFile]] = {name: [] for name in names.values()}
         known = self._tables[1]
         for row in rows:
-            _, _, beyond, within, table, path, relative, unreadable, *facts = row
+            _, _, beyond, within, table, path, relative, unreadable, count, *facts = row
             if int(beyond or 0) or int(unreadable or 0) or (within and not inlined):
                 return None
             if path is None:
@@ -201,6 +203,7 @@ class Planner:
                     symbols=_pair(low_symbol, high_symbol),
                     sources=_pair(low_source, high_source),
                     deletes=_placed(folder, gone, gone_relative) if gone else None,
+                    rows=int(count or 0),
                 )
             )
         within = rows[0][3]
@@ -255,7 +258,7 @@ def _files_sql(tables: Sequence[_Table], symbols: Sequence[str], snapshot: int |
                f.table_id, f.path, f.path_is_relative,
                f.file_format <> 'parquet' OR f.encryption_key IS NOT NULL OR f.mapping_id IS NOT NULL
                  OR coalesce(f.partial_max, 0) > s.snapshot_id OR coalesce(d.partial_max, 0) > s.snapshot_id
-                 OR coalesce(d.format, 'parquet') <> 'parquet' OR d.encryption_key IS NOT NULL AS unreadable,
+                 OR coalesce(d.format, 'parquet') <> 'parquet' OR d.encryption_key IS NOT NULL AS unreadable, f.record_count,
                t.min_value AS first_value, t.max_value AS last_value, y.min_value AS y0, y.max_value AS y1,
                o.min_value AS o0, o.max_value AS o1, d.path AS gone, d.path_is_relative AS gone_relative
         FROM ({chosen}) s

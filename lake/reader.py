@@ -118,9 +118,9 @@ class Reader:
         if question.source is None and len(found) == 1:
             return found.pop()
         if question.source is None and found:
-            shown = self._ledgers.shown_source(question.dataset.name, symbol)
-            if shown is not None:
-                return shown
+            shown = self._ledgers.shown_sources(question.dataset.name, symbol)
+            if shown and symbol in shown:
+                return shown[symbol]
         with self._catalog.reading() as connection:
             name = question.dataset.name
             return scan_sql.source_of(connection, symbol, question.source, name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import polars as pl
 
-from lake import actions, coverage, damage, faults, pins, room, sessions
+from lake import actions, coverage, damage, faults, listing, pins, room, sessions
 from lake.bars import Commit, Fetched, commit_bars
 from lake.catalog import Catalog, Transaction
 from lake.coverage import Interval
@@ -234,15 +234,13 @@ class Lake:
         with self.reading() as connection:
             return actions.splits(connection, chosen, [ticker])
 
-    def symbols(self) -> pl.DataFrame:
-        """What is here, a row a series: ``symbol source first last bars is_default``."""
-        with self.reading() as connection:
-            return connection.execute(
-                """SELECT symbol, source, min(timestamp) AS first, max(timestamp) AS last, count(*) AS bars,
-                          (symbol, source) IN (SELECT (symbol, source) FROM shown_sources WHERE dataset = 'bars_1m')
-                            AS is_default
-                   FROM bars_1m GROUP BY symbol, source ORDER BY symbol, source"""
-            ).pl()
+    def symbols(self, *, dataset: str = "bars_1m") -> pl.DataFrame:
+        """What is here, a row a series: ``symbol source first last bars is_default``.
+
+        Raises:
+            DatasetError: There is no such dataset.
+        """
+        return listing.symbols(self._catalog, self._reader.planner, check_dataset(dataset))
 
     def source_of(self, symbol: str, source: str | None = None, *, dataset: str = "bars_1m") -> str:
         """The source ``bars`` shows for a symbol, or the named one if it has the symbol.
@@ -389,7 +387,9 @@ class Lake:
         """
         self.check_room()
         with damage.named(self._catalog, self.place, check_dataset(dataset).tables):
-            return commit_bars(self._catalog, fetched, dataset=dataset, planner=self._reader.planner)
+            return commit_bars(
+                self._catalog, fetched, dataset=dataset, planner=self._reader.planner
+            )
 
     def commit_actions(self, answered: actions.Answered) -> int:
         """Store corporate actions; see :func:`lake.actions.commit_actions`."""

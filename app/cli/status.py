@@ -63,6 +63,7 @@ def _lake() -> dict[str, Any]:
     try:
         with opened_lake() as lake:
             symbols = lake.symbols()
+            daily = lake.symbols(dataset="bars_daily")
             snapshot = lake.snapshot()
     except LakeMissingError:
         return {"lake": None, "symbols": []}
@@ -70,6 +71,8 @@ def _lake() -> dict[str, Any]:
         "snapshot": snapshot,
         "symbols": symbols["symbol"].n_unique(),
         "bars": int(symbols["bars"].sum() or 0),
+        "daily_symbols": daily["symbol"].n_unique(),
+        "daily_bars": int(daily["bars"].sum() or 0),
         "bytes": _bytes(settings().home),
     }
     return {"lake": held, "symbols": symbols.to_dicts()}
@@ -93,6 +96,9 @@ def _show(facts: dict[str, Any]) -> None:
     else:
         amount = f"{counted(held['bars'], 'bar')} of {counted(held['symbols'], 'symbol')}"
         say(f"lake    {amount}, {size(held['bytes'])}, snapshot {held['snapshot']}")
+        if held["daily_bars"]:
+            days = counted(held["daily_bars"], "daily bar")
+            say(f"        {days} of {counted(held['daily_symbols'], 'symbol')}")
     _show_agents(facts["agents"])
     if facts["symbols"]:
         columns = ("symbol", "source", "first", "last", "bars", "is_default")

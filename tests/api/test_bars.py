@@ -125,6 +125,13 @@ def test_coverage_tells_what_was_fetched_and_the_hole_in_it(api):
     ]
 
 
+def test_symbols_of_another_dataset_are_its_own(api):
+    assert api.get("/symbols", params={"dataset": "bars_daily"}).json() == {"symbols": []}
+    refused = api.get("/symbols", params={"dataset": "ticks"})
+    assert refused.status_code == 422
+    assert "bars_1m, bars_daily" in refused.text
+
+
 def test_before_the_first_ingest_there_are_no_symbols(empty_api):
     answer = empty_api.get("/symbols")
 

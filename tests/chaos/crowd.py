@@ -66,13 +66,13 @@ def write(home: Path, number: int, commits: int) -> None:
             ledger.flush()
 
 
-def tidy(home: Path, *steps: str) -> None:
+def tidy(home: Path) -> None:
     """Upkeep round after round with little patience, until told to stop: what a reader may read stays."""
     short = timedelta(seconds=20)
     with lake.open(home) as store:
         while not (home.parent / "stop").exists():
             now = datetime.now(UTC)
-            run(store, Plan(now, keep=short, replaced_kept=short, only=steps or None))
+            run(store, Plan(now, keep=short, replaced_kept=short))
             time.sleep(0.5)  # or the writers would wait for upkeep alone
 
 
@@ -152,5 +152,5 @@ ROLES: dict[str, Callable[..., None]] = {
 }
 
 if __name__ == "__main__":
-    role, where, *others = sys.argv[1:]
-    ROLES[role](Path(where), *(int(one) if one.isdecimal() else one for one in others))
+    role, where, *numbers = sys.argv[1:]
+    ROLES[role](Path(where), *(int(number) for number in numbers))

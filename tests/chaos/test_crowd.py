@@ -19,8 +19,6 @@ from tests.chaos.crowd import BARS, PARTIAL, SOURCE, rows_of
 
 WRITERS, COMMITS = (4, conftest.COMMITS) if FULL else (2, 3)
 READERS = ("api", "sql", "cli")
-#: Merging is not among them: beside it a reader of plain SQL may miss rows (test_readers_in_flight.py).
-STEPS = ("rewrite", "expire", "cleanup", "orphans")
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -48,7 +46,7 @@ def start(role, home, *numbers):
 @contextmanager
 def beside(home, *roles):
     """Processes that go on until the block is over; their errors are ours."""
-    started = [start(role[0], home, *role[1:]) for role in roles]
+    started = [start(role, home) for role in roles]
     try:
         yield
     finally:
@@ -66,26 +64,19 @@ def commits_of(home, number):
     return len(ledger.read_text().split()) if ledger.exists() else 0
 
 
-@pytest.mark.parametrize(
-    ("steps", "readers"),
-    [pytest.param(STEPS, READERS, marks=full_only), ((), READERS[:1])],
-    ids=["beside-all-but-merges", "beside-whole-rounds"],
-)
-def test_every_acknowledged_commit_is_there_and_readers_see_whole_ones_only(
-    home, figure, steps, readers
-):
+def test_every_acknowledged_commit_is_there_and_readers_see_whole_ones_only(home, figure):
     begun = time.monotonic()
-    with beside(home, ("tidy", *steps), *((f"read-{name}",) for name in readers)):
+    with beside(home, "tidy", *(f"read-{name}" for name in READERS)):
         writers = [start("write", home, number, COMMITS) for number in range(WRITERS)]
         assert [writer.wait(3000) for writer in writers] == [0] * WRITERS
 
-    told = {name: seen_by(home, name) for name in readers}
+    told = {name: seen_by(home, name) for name in READERS}
     figure(
-        f"{WRITERS} writers x {COMMITS}" + ("" if steps else ", merges"),
+        f"{WRITERS} writers x {COMMITS}",
         **{f"looks_{name}": facts["looks"] for name, facts in told.items()},
         seconds=round(time.monotonic() - begun),
     )
-    assert {name: facts["wrong"] for name, facts in told.items()} == {name: [] for name in readers}
+    assert {name: facts["wrong"] for name, facts in told.items()} == {name: [] for name in READERS}
     assert {facts["commits"] for facts in told.values()} == {WRITERS * COMMITS}
     with lake.open(home) as store:
         assert store.sql(PARTIAL).rows() == [("", WRITERS * COMMITS)]
@@ -104,16 +95,17 @@ def test_every_acknowledged_commit_is_there_and_readers_see_whole_ones_only(
 def test_writers_and_upkeep_killed_at_any_moment_beside_readers(home, server, dice, figure):
     """Other processes hold the catalog's shared memory while one dies: at any time, not at calls only."""
     begun, kills = time.monotonic(), 0
-    with beside(home, ("read-api",)):
+    with beside(home, *(f"read-{name}" for name in READERS)):
         for turn in range(STORM):
             delay = dice.uniform(0.0, 1.0)
             question = ("tidy", home) if turn % 3 == 2 else ("write", home, turn % WRITERS, 190)
             kills += server.ask("storm", delay, *question)
 
-    told = seen_by(home, "api")
+    told = {name: seen_by(home, name) for name in READERS}
+    looks = sum(facts["looks"] for facts in told.values())
     seconds = round(time.monotonic() - begun)
-    figure("killed at any moment", kills=kills, looks_api=told["looks"], seconds=seconds)
-    assert told["wrong"] == []
+    figure("killed at any moment", kills=kills, looks=looks, seconds=seconds)
+    assert {name: facts["wrong"] for name, facts in told.items()} == {name: [] for name in READERS}
     with lake.open(home) as store:
         seen = store.bars(crowd.ALL, source=SOURCE, columns=["close"])["close"].unique().to_list()
         for number in range(WRITERS):

@@ -162,6 +162,7 @@ class Reader:
                 [held.symbol],
                 as_of=question.as_of,
                 adjust=question.adjust,
+                files=self._planner,
             )
         named = bars.with_columns(symbol=pl.lit(held.symbol))
         return adjusted(named, known, question.adjust)

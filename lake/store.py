@@ -1,21 +1,19 @@
 """The lake as its users hold it."""
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import polars as pl
 
-from lake import actions, coverage, damage, faults, listing, pins, room, sessions
+from lake import actions, coverage, damage, gaps, listing, pins, preference, queries, room, sessions
 from lake.bars import Commit, Fetched, commit_bars
 from lake.catalog import Catalog, Transaction
 from lake.coverage import Interval
 from lake.datasets import check_dataset
-from lake.errors import InvalidError
 from lake.home import Home
 from lake.reading import Question, ask
 from lake.scan_sql import source_of
@@ -24,27 +22,6 @@ from lake.sessions import Moment
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-class QueryError(InvalidError):
-    """A query that DuckDB refuses."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
-
-
-_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-# Functions that look and leave all as it is; the others of DuckLake delete or rewrite files, which
-# a read-only transaction does not prevent.
-_UPKEEP = re.compile(
-    r"\bducklake_(?!current_snapshot|last_committed_snapshot|list_files|options|settings|snapshots"
-    r"|table_(?:info|changes|insertions|deletions))\w+\s*\(",
-    re.IGNORECASE,
-)
 
 
 class Lake:
@@ -282,20 +259,8 @@ class Lake:
         *,
         dataset: str = "bars_1m",
     ) -> pl.DataFrame:
-        """Regular session minutes that lie in no fetched interval; of daily bars: whole sessions.
-
-        Without a range: from the first fetched session to the last. Minutes to come are no gap,
-        nor is a day that is not over.
-
-        Returns:
-            ``session_date``, ``start``, ``end`` (UTC, end outside), ``minutes`` (null for days).
-        """
-        chosen = source or self.source_of(symbol, dataset=dataset)
-        intervals = self.covered(symbol, chosen, dataset=dataset)
-        low, high = self._reach(start, end, intervals)
-        if check_dataset(dataset).timeframe == "1d":
-            return coverage.uncovered_days(self._days_over(low, high), intervals)
-        return coverage.uncovered_minutes(self._regular(low, high), intervals)
+        """What no fetch has brought; see :func:`lake.gaps.gaps`."""
+        return gaps.gaps(self, symbol, start, end, source, dataset)
 
     def absent(
         self,
@@ -306,70 +271,12 @@ class Lake:
         *,
         dataset: str = "bars_1m",
     ) -> pl.DataFrame:
-        """Regular minutes that were fetched and have no bar: nobody traded, or the provider lacks them.
-
-        Returns:
-            ``session_date``, ``expected`` (fetched regular minutes; of daily bars 1), ``present``,
-            ``absent``.
-        """
-        chosen = source or self.source_of(symbol, dataset=dataset)
-        intervals = self.covered(symbol, chosen, dataset=dataset)
-        low, high = self._reach(start, end, intervals)
-        if check_dataset(dataset).timeframe == "1d":
-            with self.reading() as connection:
-                held = connection.execute(
-                    f"SELECT timestamp FROM {check_dataset(dataset).name} "
-                    "WHERE symbol = ? AND source = ? AND timestamp >= ? AND timestamp < ?",
-                    [check_symbol(symbol), chosen, low, high],
-                ).pl()["timestamp"]
-            return coverage.absent_days(self._days_over(low, high), intervals, held)
-        regular = self._regular(low, high)
-        holes = (
-            coverage.uncovered_minutes(regular, intervals)
-            .group_by("session_date")
-            .agg(pl.col("minutes").sum())
-        )
-        length = (pl.col("close") - pl.col("open")).dt.total_minutes()
-        with self.reading() as connection:
-            present = connection.execute(
-                """SELECT session_date, count(*) AS present FROM (SELECT (b.timestamp AT TIME ZONE 'America/New_York')::DATE
-                          AS session_date, b.timestamp FROM bars_1m b
-                          WHERE symbol = ? AND source = ? AND timestamp >= ? AND timestamp < ?) b
-                   JOIN sessions s USING (session_date) WHERE b.timestamp >= s."open" AND b.timestamp < s."close"
-                   GROUP BY session_date""",
-                [check_symbol(symbol), chosen, low, high],
-            ).pl()
-        return (
-            regular.join(holes, on="session_date", how="left")
-            .join(present, on="session_date", how="left")
-            .select(
-                "session_date",
-                expected=length - pl.col("minutes").fill_null(0),
-                present=pl.col("present").fill_null(0),
-            )
-            .filter(pl.col("expected") > 0)
-            .with_columns(absent=(pl.col("expected") - pl.col("present")).clip(0))
-        )
+        """What was fetched and has no bar; see :func:`lake.gaps.absent`."""
+        return gaps.absent(self, symbol, start, end, source, dataset)
 
     def sql(self, query: str, params: Sequence[object] = ()) -> pl.DataFrame:
-        """The answer of one SQL query over the lake; it cannot change anything.
-
-        Raises:
-            QueryError: DuckDB refuses it; the sentence is DuckDB's.
-        """
-        with self.reading() as connection:
-            try:
-                statements = connection.extract_statements(query)
-                if len(statements) != 1:
-                    raise QueryError(f"Write exactly one SQL statement, not {len(statements)}.")
-                if statements[0].type not in _READING or _UPKEEP.search(query):
-                    raise QueryError("Only queries are answered here: SELECT, FROM, SHOW, EXPLAIN.")
-                connection.execute("BEGIN TRANSACTION READ ONLY")
-                return connection.execute(statements[0], list(params)).pl()
-            except duckdb.Error as error:
-                known = faults.recognised(error, self.place)
-                unread = isinstance(known, faults.DataFileError | faults.CatalogBusyError)
-                raise known if known and unread else QueryError(str(error)) from None
+        """The answer of one SQL query over the lake; see :func:`lake.queries.answer`."""
+        return queries.answer(self, query, params)
 
     def snapshot(self) -> int:
         """The number of the newest DuckLake snapshot."""
@@ -412,20 +319,13 @@ class Lake:
         return pins.pins(self)
 
     def prefer_source(self, source: str) -> None:
-        """Let ``bars`` show this source for every symbol it has; kept in the lake, for SQL users too.
+        """Let ``bars`` show this source wherever it has bars; see :func:`lake.preference.prefer`."""
+        preference.prefer(self, source)
 
-        A sandbox never takes the place of a real provider: nobody shall see made-up prices where
-        real ones were shown before.
-        """
-        with self.reading() as connection:
-            if not _yields(connection, source):
-                return
-        with self.writing() as transaction:
-            run = transaction.connection
-            if not _yields(run, source):
-                return
-            run.execute("DELETE FROM lake_settings WHERE name = 'default_source'")
-            run.execute("INSERT INTO lake_settings VALUES ('default_source', ?)", [source])
+    @property
+    def now(self) -> datetime:
+        """What its clock says."""
+        return self._now()
 
     def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection of its own for a block; see :meth:`lake.catalog.Catalog.reading`."""
@@ -462,39 +362,6 @@ class Lake:
             "limit": None,
         }
         return ask(symbols, start, end, **{**usual, **asked})
-
-    def _reach(
-        self, start: Moment, end: Moment, intervals: list[Interval]
-    ) -> tuple[datetime, datetime]:
-        low, high = sessions.window(start, end)
-        now = self._now()
-        low = low or (intervals[0][0] if intervals else now)
-        high = high or (intervals[-1][1] if intervals else now)
-        return low, min(high, now)
-
-    def _days_over(self, low: datetime, high: datetime) -> list[date]:
-        with self.reading() as connection:
-            return coverage.days_over(connection, low, high, self._now())
-
-    def _regular(self, low: datetime, high: datetime) -> pl.DataFrame:
-        """Regular hours of the sessions in a range, cut at its ends to whole minutes."""
-        with self.reading() as connection:
-            return connection.execute(
-                """SELECT session_date, greatest("open", date_trunc('minute', ?::TIMESTAMPTZ)) AS "open",
-                          least("close", date_trunc('minute', ?::TIMESTAMPTZ)) AS "close"
-                   FROM sessions WHERE "close" > ? AND "open" < ? ORDER BY session_date""",
-                [low, high, low, high],
-            ).pl()
-
-
-def _yields(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    """Whether the source that ``bars`` shows by default is another one and makes room for this."""
-    row = connection.execute(
-        "SELECT value FROM lake_settings WHERE name = 'default_source'"
-    ).fetchone()
-    shown = row[0] if row else None
-    real = shown is not None and actions.provider_of(shown) != "sandbox"
-    return shown != source and not (real and actions.provider_of(source) == "sandbox")
 
 
 def open_lake(

@@ -12,8 +12,8 @@ import pytest
 import lake
 from lake.catalog import init_sql
 from lake.errors import LakeMissingError
+from lake.queries import QueryError
 from lake.schema import TABLES
-from lake.store import QueryError
 from lake.views import VIEWS
 from tests.market import OPEN, bar, fetched
 
@@ -152,7 +152,15 @@ def test_the_line_of_the_readme_prints_bars(store, monkeypatch):
     assert "shape: (1, 13)" in done.stdout
 
 
-@pytest.mark.parametrize("query", ["LOAD '/tmp/x.duckdb_extension'", "INSTALL httpfs", "FORCE INSTALL spatial"])
+@pytest.mark.parametrize(
+    "query", ["LOAD '/tmp/x.duckdb_extension'", "INSTALL httpfs", "FORCE INSTALL spatial"]
+)
 def test_sql_of_users_loads_no_extension(store, query):
     with pytest.raises(QueryError, match="Only queries are answered here"):
         store.sql(query)
+
+
+def test_sql_of_users_runs_nothing_in_the_catalog(store):
+    delete = "DELETE FROM ducklake_snapshot RETURNING 1"
+    with pytest.raises(QueryError, match="Only queries are answered here"):
+        store.sql(f"FROM sqlite_query('__ducklake_metadata_lake', '{delete}')")

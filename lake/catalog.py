@@ -109,6 +109,14 @@ class Catalog:
             finally:
                 cursor.close()
 
+    def newest(self) -> int:
+        """The number of the newest snapshot."""
+        with self.planning() as cursor:
+            row = cursor.execute(
+                f"FROM sqlite_query('{METADATA}', 'SELECT max(snapshot_id) FROM ducklake_snapshot')"
+            ).fetchone()
+        return int(row[0] or 0) if row else 0
+
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """One transaction behind the gate: all or nothing, safe beside readers and other writers.

@@ -15,6 +15,7 @@ from lake.catalog import Catalog, Transaction
 from lake.coverage import Interval
 from lake.datasets import check_dataset
 from lake.home import Home
+from lake.ledgers import Ledgers
 from lake.reading import Question, ask
 from lake.scan_sql import source_of
 from lake.schema import check_symbol
@@ -232,9 +233,12 @@ class Lake:
 
     def covered(self, symbol: str, source: str, *, dataset: str = "bars_1m") -> list[Interval]:
         """What was fetched completely from a source: merged intervals (UTC, end outside)."""
-        name = check_dataset(dataset).name
+        name, ticker = check_dataset(dataset).name, check_symbol(symbol)
+        known = Ledgers(self._catalog, self._reader.planner).covered(name, source, [ticker])
+        if known is not None:
+            return known[ticker]
         with self.reading() as connection:
-            return coverage.covered(connection, source, check_symbol(symbol), name)
+            return coverage.covered(connection, source, ticker, name)
 
     def coverage(
         self, symbol: str, source: str | None = None, *, dataset: str = "bars_1m"
@@ -280,9 +284,7 @@ class Lake:
 
     def snapshot(self) -> int:
         """The number of the newest DuckLake snapshot."""
-        with self.reading() as connection:
-            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
-            return int(row[0]) if row else 0
+        return self._catalog.newest()
 
     # Writing ---------------------------------------------------------------------------------
 

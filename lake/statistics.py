@@ -30,7 +30,7 @@ class Bounds:
 
 
 def too_narrow(connection: duckdb.DuckDBPyConnection) -> list[Bounds]:
-    """Columns of numbers whose bounds in the catalog leave out a value of one of their files.
+    """Columns of numbers whose bounds in the catalog leave out a value of one of their files, or are lost.
 
     Args:
         connection: Of ``Catalog.planning``.
@@ -59,8 +59,9 @@ def too_narrow(connection: duckdb.DuckDBPyConnection) -> list[Bounds]:
               FROM held GROUP BY table_id, column_id)
             SELECT w.table_id, w.column_id, w.low, w.high FROM whole w
             JOIN {METADATA}.ducklake_table_column_stats s USING (table_id, column_id)
-            WHERE w.low IS NOT NULL AND s.min_value IS NOT NULL
-              AND (TRY_CAST(s.min_value AS {number}) > w.least OR TRY_CAST(s.max_value AS {number}) < w.greatest)
+            WHERE w.low IS NOT NULL
+              AND (s.min_value IS NULL OR s.max_value IS NULL
+                OR TRY_CAST(s.min_value AS {number}) > w.least OR TRY_CAST(s.max_value AS {number}) < w.greatest)
             ORDER BY ALL"""
         ).fetchall()
     return [Bounds(*row) for row in found]

@@ -8,19 +8,24 @@ from lake.upkeep import Plan, run
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def make_too_narrow(store):
+FIRST = "('SPY', 460576, 1.5), ('QQQ', 3149588578, 70000.25), ('NAN', NULL, NULL)"
+SECOND = "('NAN', 748, 2.0), ('A', 3320, 3.0)"
+
+
+def make_too_narrow(store, *commits):
     """What DuckLake does to a table made later whose first commit has a file of nulls."""
     with store.writing() as transaction:
         transaction.connection.execute(
             "CREATE TABLE trades (symbol VARCHAR, count BIGINT, price DOUBLE)"
         )
         transaction.connection.execute("ALTER TABLE trades SET PARTITIONED BY (symbol)")
-    for rows in (
-        "('SPY', 460576, 1.5), ('QQQ', 3149588578, 70000.25), ('NAN', NULL, NULL)",
-        "('NAN', 748, 2.0), ('A', 3320, 3.0)",
-    ):
-        with store.writing() as transaction:
-            transaction.connection.execute(f"INSERT INTO trades VALUES {rows}")
+    for rows in commits or (FIRST, SECOND):
+        add(store, rows)
+
+
+def add(store, rows):
+    with store.writing() as transaction:
+        transaction.connection.execute(f"INSERT INTO trades VALUES {rows}")
 
 
 def busy(store):
@@ -49,3 +54,10 @@ def test_a_dry_run_counts_them_and_changes_nothing(store):
 
 def test_a_lake_of_bars_has_none_to_widen(store, tmp_path):
     assert run(store, Plan(now=NOW, only=("statistics",))).did == {"bounds_widened": 0}
+
+
+def test_bounds_that_were_lost_come_back_before_the_next_commit_narrows_them(store):
+    make_too_narrow(store, FIRST)
+    run(store, Plan(now=NOW, only=("statistics",)))
+    add(store, SECOND)
+    assert busy(store) == [("QQQ", 3149588578), ("SPY", 460576)]

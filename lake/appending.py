@@ -24,6 +24,8 @@ from lake.ledgers import dollar_quoted
 from lake.planning import quoted
 
 _ROW_GROUP = 32_768
+# SQLite takes a statement of a million bytes; a row of statistics has some hundred.
+_ROWS_A_STATEMENT = 2_000
 _NUMERIC = ("int", "float")
 
 Row = tuple[str | None, ...]
@@ -123,13 +125,14 @@ class Append:
         """Register what was added; COMMIT makes it the newest snapshot."""
         stats = self._known_stats()
         number = self._next_file
-        changes = []
+        changes: list[str] = []
+        files: list[tuple[_File, int, int]] = []
         for name, added in self._added.items():
             table = self._tables[name]
             known = stats.get(table.id)
             row_id = known.next_row if known else 0
             for file in added.files:
-                self._register(file, number, row_id)
+                files.append((file, number, row_id))
                 number, row_id = number + 1, row_id + file.rows
             if added.files:
                 changes.append(f"inserted_into_table:{table.id}")
@@ -139,6 +142,7 @@ class Append:
                 number += 1
                 changes.append(f"inlined_insert:{table.id}")
             self._count(table, known, added)
+        self._register(files)
         self._insert(
             "ducklake_snapshot",
             [
@@ -224,55 +228,28 @@ class Append:
         stats = {name.strip('"'): _file_stats(facts) for name, facts in columns.items()}
         return _File(table, path, int(count), int(size), int(footer), partition, stats)
 
-    def _register(self, file: _File, number: int, row_id: int) -> None:
+    def _register(self, files: Sequence[tuple[_File, int, int]]) -> None:
+        """Name files in the catalog: each with its number and that of its first row."""
+        self._insert("ducklake_data_file", [self._file_row(*file) for file in files])
+        stats = [
+            (number, file.table.id, column.id, *_stats_row(file.stats[column.name]))
+            for file, number, _ in files
+            for column in file.table.columns
+        ]
+        self._insert("ducklake_file_column_stats", stats)
+        parts = [
+            (number, file.table.id, index, value)
+            for file, number, _ in files
+            for index, value in enumerate(file.partition)
+        ]
+        self._insert("ducklake_file_partition_value", parts)
+
+    def _file_row(self, file: _File, number: int, row_id: int) -> tuple[Any, ...]:
         table = file.table
-        self._insert(
-            "ducklake_data_file",
-            [
-                (
-                    number,
-                    table.id,
-                    self._commit,
-                    None,
-                    None,
-                    str(file.path.relative_to(table.folder)),
-                    1,
-                    "parquet",
-                    file.rows,
-                    file.size,
-                    file.footer,
-                    row_id,
-                    table.partition,
-                    None,
-                    None,
-                    None,
-                )
-            ],
-        )
-        named = [(column, file.stats[column.name]) for column in table.columns]
-        self._insert(
-            "ducklake_file_column_stats",
-            [
-                (
-                    number,
-                    table.id,
-                    column.id,
-                    stats.size,
-                    stats.values,
-                    stats.nulls,
-                    stats.low,
-                    stats.high,
-                    None if stats.nan is None else int(stats.nan),
-                    None,
-                )
-                for column, stats in named
-            ],
-        )
-        if file.partition:
-            self._insert(
-                "ducklake_file_partition_value",
-                [(number, table.id, index, value) for index, value in enumerate(file.partition)],
-            )
+        path = str(file.path.relative_to(table.folder))
+        begun = (number, table.id, self._commit, None, None)
+        facts = (path, 1, "parquet", file.rows, file.size, file.footer, row_id)
+        return (*begun, *facts, table.partition, None, None, None)
 
     def _inline(self, table: _Table, rows: pl.DataFrame, row_id: int) -> None:
         self._insert(
@@ -345,7 +322,9 @@ class Append:
             )
 
     def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        self._ask(f'INSERT INTO "{table}" VALUES {_values(rows)} RETURNING 1')
+        for first in range(0, len(rows), _ROWS_A_STATEMENT):
+            some = rows[first : first + _ROWS_A_STATEMENT]
+            self._ask(f'INSERT INTO "{table}" VALUES {_values(some)} RETURNING 1')
 
     def _ask(self, query: str) -> list[Row]:
         return self._cursor.execute(
@@ -413,6 +392,11 @@ def _file_stats(facts: dict[str, str]) -> _Stats:
         nan=None if nan is None else nan == "true",
         size=int(facts["column_size_bytes"]),
     )
+
+
+def _stats_row(stats: _Stats) -> tuple[Any, ...]:
+    nan = None if stats.nan is None else int(stats.nan)
+    return stats.size, stats.values, stats.nulls, stats.low, stats.high, nan, None
 
 
 def _inlined_stats(column: pl.Series) -> _Stats:

@@ -121,7 +121,7 @@ def _features(value: float) -> Step:
         symbol="SPY",
         frame=frame,
         snapshot=1,
-        changes_commit=1,
+        changes_commit=int(value),
         seconds=0.1,
         adjust="split",
         definitions=(Definition("sma_5", "trend", {"bars": 5}, f"h{value}", "here:sma"),),

@@ -27,29 +27,37 @@ def days_of(moments: Array) -> Array:
 
 
 def session_dates(times: Array) -> pl.Series:
-    """The New York date of each of some sorted times."""
-    if not len(times):
-        return pl.Series("session_date", [], dtype=pl.Date)
+    """The New York date of each of some sorted times; at least one."""
     first, last = days_of(times[[0, -1]])
     days = np.arange(first, last + 1, dtype=np.int32)
     cuts = np.searchsorted(times, midnights_of(days[1:]))
-    lengths = np.diff(np.concatenate(([0], cuts, [len(times)])))
-    return pl.Series("session_date", np.repeat(days, lengths)).cast(pl.Date)
+    return pl.Series("session_date", np.repeat(days, _lengths(cuts, times))).cast(pl.Date)
 
 
 def within(times: Array, opens: Array, closes: Array) -> pl.Series:
-    """Whether each of some sorted times lies from an opening to before its close."""
+    """Whether each of some sorted times, at least one, lies from an opening to before its close."""
     edges = np.column_stack((opens, closes)).reshape(-1)
-    if not len(times) or not len(edges):
-        return pl.Series("is_regular", np.zeros(len(times), dtype=np.bool_))
     first, last = np.searchsorted(edges, times[[0, -1]], side="right")
     # An even position is outside of hours: between a close and the next open.
-    cuts = np.searchsorted(times, edges[first:last])
-    lengths = np.diff(np.concatenate(([0], cuts, [len(times)])))
     inside = (np.arange(first, last + 1) % 2) == 1
-    return pl.Series("is_regular", np.repeat(inside, lengths))
+    cuts = np.searchsorted(times, edges[first:last])
+    return pl.Series("is_regular", np.repeat(inside, _lengths(cuts, times)))
 
 
-def is_sorted(times: Array) -> bool:
-    """Whether no time is before the one before it."""
-    return bool((times[1:] >= times[:-1]).all())
+def _lengths(cuts: Array, times: Array) -> Array:
+    return np.diff(np.concatenate(([0], cuts, [len(times)])))
+
+
+def pieces(column: pl.Series) -> list[Array]:
+    """The pieces that a column without nulls consists of, none copied, none empty."""
+    return [chunk.to_numpy() for chunk in column.to_physical().get_chunks() if len(chunk)]
+
+
+def is_sorted(column: pl.Series) -> bool:
+    """Whether no value of a column without nulls is before the one before it."""
+    last = None
+    for piece in pieces(column):
+        if (last is not None and piece[0] < last) or not (piece[1:] >= piece[:-1]).all():
+            return False
+        last = piece[-1]
+    return True

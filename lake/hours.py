@@ -1,6 +1,7 @@
 """The session of each bar, and whether it opened in regular hours."""
 
 from bisect import bisect_right
+from itertools import accumulate
 
 import polars as pl
 
@@ -44,13 +45,22 @@ class Hours:
         opens, closes = self._lists
         return bisect_right(closes, times[0]), bisect_right(opens, times[-1])
 
-    def _many(self, times: pl.Series, *, daily: bool) -> tuple[pl.Series, pl.Series]:
+    def _many(self, times: pl.Series, *, daily: bool) -> list[pl.Series]:
         from lake import arrays
 
         values = times.to_numpy()
+        every = pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True)
         regular = (
-            pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True).alias("is_regular")
+            every.alias("is_regular")
             if daily
             else arrays.within(values, self._opens.to_numpy(), self._closes.to_numpy())
         )
-        return arrays.session_dates(values), regular
+        lengths = times.chunk_lengths()
+        return [_in_pieces(column, lengths) for column in (arrays.session_dates(values), regular)]
+
+
+def _in_pieces(column: pl.Series, lengths: list[int]) -> pl.Series:
+    """A column cut like the others of its frame: else polars copies them all to make them alike."""
+    starts = [0, *accumulate(lengths)]
+    cut = [column.slice(start, length) for start, length in zip(starts, lengths, strict=False)]
+    return pl.concat(cut) if len(cut) > 1 else column

@@ -136,7 +136,8 @@ class Reader:
         return bars.tail(question.limit)
 
     def _span(self, question: Question, held: "_Held") -> pl.DataFrame:
-        bars = held.rows(question)
+        named = {"symbol": pl.lit(held.symbol), "source": pl.lit(held.source)}
+        bars = held.rows(question).with_columns(**named)
         if _needs_sessions(question):
             calendar = self._calendar(held)
             daily = question.dataset.timeframe != "1min"
@@ -151,7 +152,7 @@ class Reader:
                 )
             if question.regular_only:
                 bars = bars.filter("is_regular")
-        return bars.with_columns(symbol=pl.lit(held.symbol), source=pl.lit(held.source))
+        return bars.with_columns(**named) if question.rolls_up else bars
 
     def _adjusted(self, question: Question, bars: pl.DataFrame, held: "_Held") -> pl.DataFrame:
         """Adjusted before they are rolled up: a split may fall into the middle of a week."""
@@ -164,8 +165,7 @@ class Reader:
                 adjust=question.adjust,
                 files=self._planner,
             )
-        named = bars.with_columns(symbol=pl.lit(held.symbol))
-        return adjusted(named, known, question.adjust)
+        return adjusted(bars, known, question.adjust)
 
     def _calendar(self, held: "_Held") -> "_Calendar":
         """The lake's sessions, read again when their table changes."""
@@ -315,10 +315,10 @@ def _minutes(question: Question, symbol: str, source: str, plan: Plan) -> pl.Dat
 def _is_sorted(times: pl.Series) -> bool:
     if len(times) <= _FEW:
         return times.is_sorted()
-    # Over many chunks polars' own is_sorted takes longer than reading the files did.
+    # Over many pieces polars' own is_sorted takes longer than reading the files did.
     from lake.arrays import is_sorted
 
-    return is_sorted(times.to_physical().to_numpy())
+    return is_sorted(times)
 
 
 def _frames(

@@ -148,22 +148,22 @@ class _Committer:
 
     def _rows(self, difference: Difference, transaction: Transaction) -> dict[str, pl.DataFrame]:
         """What an append writes, by table."""
-        source, at = self._fetched.source, pl.lit(transaction.recorded_at).cast(UTC_TIME)
-        stamped = {"source": pl.lit(source), "recorded_at": at}
-        covered = pl.DataFrame(
-            [(part.symbol, part.start, part.end) for part in difference.uncovered],
-            schema={"symbol": pl.String, "start": UTC_TIME, "end": UTC_TIME},
-            orient="row",
-        )
-        named = pl.lit(self._dataset.name)
+        source, at = self._fetched.source, transaction.recorded_at
+        stamps = {"source": pl.lit(source), "recorded_at": pl.lit(at).cast(UTC_TIME)}
+        touched = _touched(difference)
+        name, uncovered, unlisted = self._dataset.name, difference.uncovered, difference.unlisted
         return {
-            self._table: difference.new.with_columns(**stamped),
+            self._table: difference.new.with_columns(**stamps),
             "series": pl.DataFrame(
-                {"symbol": difference.unlisted}, schema={"symbol": pl.String}
-            ).with_columns(dataset=named, source=pl.lit(source)),
-            "coverage": covered.with_columns(dataset=named, **stamped),
-            "changes": _touched(difference).with_columns(
-                commit=pl.lit(transaction.commit_id, pl.Int64), **stamped
+                [(name, source, symbol) for symbol in unlisted], schema=_SERIES, orient="row"
+            ),
+            "coverage": pl.DataFrame(
+                [(name, source, part.symbol, part.start, part.end, at) for part in uncovered],
+                schema=_COVERAGE,
+                orient="row",
+            ),
+            "changes": touched.with_columns(
+                commit=pl.lit(transaction.commit_id, pl.Int64), **stamps
             ),
         }
 
@@ -174,7 +174,7 @@ def _told(difference: Difference, transaction: Transaction) -> Commit:
     return Commit(
         new=difference.new.height,
         corrected=difference.corrected.height,
-        withdrawn=difference.before.filter(pl.col("kind") == "withdrawn").height,
+        withdrawn=difference.withdrawn.height,
         unchanged=difference.unchanged,
         quarantined=difference.bad.height,
         snapshot=transaction.commit_id,
@@ -182,15 +182,24 @@ def _told(difference: Difference, transaction: Transaction) -> Commit:
     )
 
 
+_SERIES = {"dataset": pl.String(), "source": pl.String(), "symbol": pl.String()}
+_COVERAGE = {**_SERIES, "start": UTC_TIME, "end": UTC_TIME, "recorded_at": UTC_TIME}
+_UNTOUCHED = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "kind": pl.String})
+
+
 def _touched(difference: Difference) -> pl.DataFrame:
     """Which sessions a commit touches, and how: ``symbol``, ``session``, ``kind``."""
     kinds = {
         "new": difference.new,
         "corrected": difference.corrected,
-        "withdrawn": difference.before.filter(pl.col("kind") == "withdrawn"),
+        "withdrawn": difference.withdrawn,
     }
-    found = [_sessions(frame).with_columns(kind=pl.lit(kind)) for kind, frame in kinds.items()]
-    return pl.concat(found).sort("symbol", "session", "kind")
+    found = [
+        _sessions(frame).with_columns(kind=pl.lit(kind))
+        for kind, frame in kinds.items()
+        if not frame.is_empty()
+    ]
+    return pl.concat(found).sort("symbol", "session", "kind") if found else _UNTOUCHED
 
 
 def _sessions(bars: pl.DataFrame) -> pl.DataFrame:

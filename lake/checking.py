@@ -41,19 +41,23 @@ def check_bars(bars: pl.DataFrame, dataset: str) -> Checked:
         raise BadBarsError("A bar has no symbol")
     frame = _one_a_minute(frame)
     rules = check_dataset(dataset).rules
-    kept = frame.select(pl.all_horizontal(keeps.fill_null(value=False) for keeps in rules.values()))
-    good_rows = kept.to_series()
-    good = frame if good_rows.all() else frame.filter(good_rows)
-    flags = pl.sum_horizontal(
-        pl.when(odd.fill_null(value=False)).then(bit).otherwise(0)
-        for bit, (_, odd) in BAR_FLAGS.items()
-    ).cast(pl.Int32)
-    bad = frame.clear() if good_rows.all() else frame.filter(~good_rows)
-    return Checked(good.with_columns(flags=flags), _bad(bad, rules))
+    told = frame.select(
+        keeps=pl.all_horizontal(keeps.fill_null(value=False) for keeps in rules.values()),
+        flags=pl.sum_horizontal(
+            pl.when(odd.fill_null(value=False)).then(bit).otherwise(0)
+            for bit, (_, odd) in BAR_FLAGS.items()
+        ).cast(pl.Int32),
+    )
+    keeps, flagged = told["keeps"], frame.hstack([told["flags"]])
+    if keeps.all():
+        return Checked(flagged, _bad(frame.clear(), rules))
+    return Checked(flagged.filter(keeps), _bad(frame.filter(~keeps), rules))
 
 
 def _bad(bars: pl.DataFrame, rules: dict[str, pl.Expr]) -> pl.DataFrame:
     """Each with the first rule that it breaks."""
+    if bars.is_empty():
+        return bars.with_columns(rule=pl.lit(None, pl.String))
     rule = pl.coalesce(
         pl.when(~keeps.fill_null(value=False)).then(pl.lit(name)) for name, keeps in rules.items()
     )
@@ -68,10 +72,13 @@ def _one_a_minute(bars: pl.DataFrame) -> pl.DataFrame:
     """
     symbol, time = pl.col("symbol"), pl.col("timestamp")
     begins = (symbol != symbol.shift()).fill_null(value=True)
-    stands = bars.select(((time > time.shift()).fill_null(value=False) | begins).all()).item()
-    starts = bars.select(begins.arg_true()).to_series().to_list()
+    told = bars.select(
+        stands=((time > time.shift()).fill_null(value=False) | begins).all(),
+        starts=begins.arg_true().implode(),
+    )
+    starts = told["starts"][0].to_list()
     names = bars["symbol"].gather(starts).to_list()
-    if not stands or len({*names}) < len(names) or bars["timestamp"].null_count():
+    if not told["stands"][0] or len({*names}) < len(names) or bars["timestamp"].null_count():
         return bars.unique(_KEY, keep="last", maintain_order=True).sort(_KEY)
     if len(names) < 2:  # noqa: PLR2004 - nothing to put together
         return bars

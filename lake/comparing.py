@@ -24,6 +24,8 @@ KEY = ["symbol", "timestamp"]
 STORED = [*KEY, *BAR_VALUES, "flags", "recorded_at"]
 _TIME = pl.Datetime("us", "UTC")
 _SCHEMA = {**BAR_SCHEMA, "flags": pl.Int32(), "recorded_at": _TIME, "held_in": pl.String()}
+_NONE = pl.DataFrame(schema=_SCHEMA)
+_NONE_BEFORE = pl.DataFrame(schema={**_SCHEMA, "kind": pl.String()})
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class Difference:
     bad: pl.DataFrame
     uncovered: list[Covered] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+
+    @property
+    def withdrawn(self) -> pl.DataFrame:
+        """Those of ``before`` that go for good."""
+        before = self.before
+        return before if before.is_empty() else before.filter(pl.col("kind") == "withdrawn")
 
     @property
     def empty(self) -> bool:
@@ -106,7 +114,7 @@ class Comparer:
     ) -> Difference:
         good = checked.good
         if stored.is_empty():
-            new, corrected, before, unchanged = good, good.clear(), _none_before(), 0
+            new, corrected, before, unchanged = good, good.clear(), _NONE_BEFORE, 0
         else:
             new, corrected, unchanged = _sorted_out(good, stored)
             gone = _inside(stored, parts).join(
@@ -139,7 +147,7 @@ class Comparer:
     ) -> pl.DataFrame:
         """The same by DuckLake's scan, where the files alone do not hold the answer."""
         if span is None:
-            return pl.DataFrame(schema=_SCHEMA)
+            return _NONE
         columns = ", ".join(STORED)
         union = " UNION ALL ".join(
             f"SELECT {columns}, '{table}' AS held_in FROM {table} WHERE source = $source"
@@ -210,7 +218,7 @@ def _stored(
     span: "tuple[datetime, datetime] | None",
 ) -> pl.DataFrame:
     """The stored bars that the answer could touch; more of them do no harm."""
-    found = [pl.DataFrame(schema=_SCHEMA)]
+    found = [_NONE]
     if span is not None:
         mine = [
             pl.col("symbol").is_in([*symbols]),
@@ -229,7 +237,7 @@ def _stored(
             if held:
                 rows = scan(held, STORED, (None, None), mine)
                 found.append(rows.with_columns(held_in=pl.lit(table)).collect())
-    return pl.concat(found)
+    return pl.concat(found) if len(found) > 1 else _NONE
 
 
 def _sorted_out(good: pl.DataFrame, stored: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
@@ -256,7 +264,3 @@ def _inside(stored: pl.DataFrame, parts: "Sequence[Covered]") -> pl.DataFrame:
         time = pl.col("timestamp")
         inside |= (pl.col("symbol") == part.symbol) & (time >= part.start) & (time < part.end)
     return stored.filter(inside)
-
-
-def _none_before() -> pl.DataFrame:
-    return pl.DataFrame(schema={**_SCHEMA, "kind": pl.String()})

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from lake.catalog import METADATA, Catalog
 from lake.home import Home
@@ -191,7 +190,7 @@ class Planner:
             if path is None:
                 continue
             name = names[int(table or 0)]
-            folder = self._home.parquet / known[name].folder
+            folder = f"{self._home.parquet}/{known[name].folder}"
             first, last, low_symbol, high_symbol, low_source, high_source, gone, gone_relative = (
                 facts
             )
@@ -304,8 +303,8 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _placed(folder: Path, path: str, relative: str | None) -> str:
-    return str(folder / path) if int(relative or 0) else path
+def _placed(folder: str, path: str, relative: str | None) -> str:
+    return f"{folder.rstrip('/')}/{path}" if int(relative or 0) else path
 
 
 def _pair(low: str | None, high: str | None) -> tuple[str, str] | None:

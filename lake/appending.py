@@ -83,6 +83,24 @@ class _Added:
     files: list[_File] = field(default_factory=list)
     inlined: pl.DataFrame | None = None
 
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files) + (
+            0 if self.inlined is None else self.inlined.height
+        )
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def stats(self) -> "list[dict[str, _Stats]]":
+        """Of each column, part by part."""
+        told = [file.stats for file in self.files]
+        if self.inlined is not None:
+            told.append({name: _inlined_stats(self.inlined[name]) for name in self.inlined.columns})
+        return told
+
 
 class Append:
     """One snapshot in the making, inside :meth:`Catalog.registering`."""
@@ -141,7 +159,7 @@ class Append:
                 # DuckLake keeps statistics by this number: it changes with every insert.
                 number += 1
                 changes.append(f"inlined_insert:{table.id}")
-            self._count(table, known, added)
+        self._count(stats)
         self._register(files)
         self._insert(
             "ducklake_snapshot",
@@ -278,42 +296,35 @@ class Append:
                 )
         return found
 
-    def _count(self, table: _Table, known: "_TableStats | None", added: _Added) -> None:
-        """Add what was added to the statistics of the table."""
-        inlined = added.inlined
-        parts = [file.stats for file in added.files]
-        if inlined is not None:
-            parts.append({name: _inlined_stats(inlined[name]) for name in inlined.columns})
-        rows = sum(file.rows for file in added.files) + (0 if inlined is None else inlined.height)
-        size = sum(file.size for file in added.files)
-        if known is None:
-            self._insert("ducklake_table_stats", [(table.id, rows, rows, size)])
-        else:
+    def _count(self, known: "dict[int, _TableStats]") -> None:
+        """Add what was added to the statistics of its tables."""
+        grown: list[tuple[int, int, int]] = []
+        begun: list[tuple[int, int, int, int]] = []
+        new: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
+        for name, added in self._added.items():
+            table = self._tables[name]
+            stats, rows, size = known.get(table.id), added.rows, added.size
+            told = added.stats
+            if stats is None:
+                begun.append((table.id, rows, rows, size))
+            else:
+                grown.append((table.id, rows, size))
+            for column in table.columns:
+                before = stats.columns.get(column.id) if stats else None
+                parts = [part[column.name] for part in told]
+                after = _merged(parts, before, numeric=column.numeric)
+                if after != before:
+                    row = (table.id, column.id, *_bounds_row(after))
+                    (changed if before else new).append(row)
+        self._insert("ducklake_table_stats", begun)
+        self._insert("ducklake_table_column_stats", new)
+        if grown:
             self._ask(
-                f"""UPDATE ducklake_table_stats SET record_count = record_count + {rows},
-                    next_row_id = next_row_id + {rows}, file_size_bytes = file_size_bytes + {size}
-                    WHERE table_id = {table.id} RETURNING 1"""
+                f"""UPDATE ducklake_table_stats SET record_count = record_count + v.column2,
+                    next_row_id = next_row_id + v.column2, file_size_bytes = file_size_bytes + v.column3
+                    FROM (VALUES {_values(grown)}) v WHERE table_id = v.column1 RETURNING 1"""
             )
-        told = known.columns if known else {}
-        new, changed = [], []
-        for column in table.columns:
-            before = told.get(column.id)
-            after = _merged([part[column.name] for part in parts], before, numeric=column.numeric)
-            values = (
-                table.id,
-                column.id,
-                int(after.nulls > 0),
-                None if after.nan is None else int(after.nan),
-                after.low,
-                after.high,
-                None,
-            )
-            if before is None:
-                new.append(values)
-            elif after != before:
-                changed.append(values)
-        if new:
-            self._insert("ducklake_table_column_stats", new)
         if changed:
             self._ask(
                 f"""UPDATE ducklake_table_column_stats SET contains_null = v.column3, contains_nan = v.column4,
@@ -397,6 +408,11 @@ def _file_stats(facts: dict[str, str]) -> _Stats:
 def _stats_row(stats: _Stats) -> tuple[Any, ...]:
     nan = None if stats.nan is None else int(stats.nan)
     return stats.size, stats.values, stats.nulls, stats.low, stats.high, nan, None
+
+
+def _bounds_row(stats: _Stats) -> tuple[Any, ...]:
+    nan = None if stats.nan is None else int(stats.nan)
+    return int(stats.nulls > 0), nan, stats.low, stats.high, None
 
 
 def _inlined_stats(column: pl.Series) -> _Stats:

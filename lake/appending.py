@@ -8,16 +8,16 @@ every table of the catalog to what DuckLake itself writes for the same rows.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import polars as pl
 
+from lake.bounds import Stats, merged, of_copy, of_rows, text_of
 from lake.catalog import WRITES, Transaction
 from lake.home import Home
 from lake.ledgers import dollar_quoted
@@ -53,18 +53,6 @@ class _Table:
     most_inlined: int
 
 
-@dataclass
-class _Stats:
-    """What is known of one column of some rows; values as DuckLake writes them."""
-
-    values: int
-    nulls: int
-    low: str | None
-    high: str | None
-    nan: bool | None = None
-    size: int = 0
-
-
 @dataclass(frozen=True)
 class _File:
     table: _Table
@@ -73,7 +61,7 @@ class _File:
     size: int
     footer: int
     partition: tuple[str, ...]
-    stats: dict[str, _Stats]
+    stats: dict[str, Stats]
 
 
 @dataclass
@@ -94,11 +82,11 @@ class _Added:
         return sum(file.size for file in self.files)
 
     @property
-    def stats(self) -> "list[dict[str, _Stats]]":
+    def stats(self) -> "list[dict[str, Stats]]":
         """Of each column, part by part."""
         told = [file.stats for file in self.files]
         if self.inlined is not None:
-            told.append({name: _inlined_stats(self.inlined[name]) for name in self.inlined.columns})
+            told.append({name: of_rows(self.inlined[name]) for name in self.inlined.columns})
         return told
 
 
@@ -243,14 +231,14 @@ class Append:
         if found is None:
             raise NotPlainError
         _, count, size, footer, columns, _ = found
-        stats = {name.strip('"'): _file_stats(facts) for name, facts in columns.items()}
+        stats = {name.strip('"'): of_copy(facts) for name, facts in columns.items()}
         return _File(table, path, int(count), int(size), int(footer), partition, stats)
 
     def _register(self, files: Sequence[tuple[_File, int, int]]) -> None:
         """Name files in the catalog: each with its number and that of its first row."""
         self._insert("ducklake_data_file", [self._file_row(*file) for file in files])
         stats = [
-            (number, file.table.id, column.id, *_stats_row(file.stats[column.name]))
+            (number, file.table.id, column.id, *file.stats[column.name].of_file)
             for file, number, _ in files
             for column in file.table.columns
         ]
@@ -273,7 +261,7 @@ class Append:
         self._insert(
             str(table.inlined),
             [
-                (row_id + offset, self._commit, None, *(_inlined(value) for value in row))
+                (row_id + offset, self._commit, None, *(_plain(value) for value in row))
                 for offset, row in enumerate(rows.iter_rows())
             ],
         )
@@ -291,7 +279,7 @@ class Append:
         for table, next_row, column, nulls, nan, low, high in rows:
             stats = found.setdefault(int(table or 0), _TableStats(int(next_row or 0), {}))
             if column is not None:
-                stats.columns[int(column)] = _Stats(
+                stats.columns[int(column)] = Stats(
                     1, int(nulls or 0), low, high, None if nan is None else bool(int(nan))
                 )
         return found
@@ -313,9 +301,9 @@ class Append:
             for column in table.columns:
                 before = stats.columns.get(column.id) if stats else None
                 parts = [part[column.name] for part in told]
-                after = _merged(parts, before, numeric=column.numeric)
+                after = merged(parts, before, numeric=column.numeric)
                 if after != before:
-                    row = (table.id, column.id, *_bounds_row(after))
+                    row = (table.id, column.id, *after.of_table)
                     (changed if before else new).append(row)
         self._insert("ducklake_table_stats", begun)
         self._insert("ducklake_table_column_stats", new)
@@ -346,7 +334,7 @@ class Append:
 @dataclass(frozen=True)
 class _TableStats:
     next_row: int
-    columns: dict[int, _Stats]
+    columns: dict[int, Stats]
 
 
 class _Sql(str):
@@ -392,61 +380,5 @@ def _partitioned(
         yield tuple(str(value) for value in name), part.drop(*keys)
 
 
-def _file_stats(facts: dict[str, str]) -> _Stats:
-    nulls = int(facts["null_count"])
-    nan = facts.get("has_nan")
-    return _Stats(
-        values=int(facts["num_values"]) - nulls,
-        nulls=nulls,
-        low=facts.get("min"),
-        high=facts.get("max"),
-        nan=None if nan is None else nan == "true",
-        size=int(facts["column_size_bytes"]),
-    )
-
-
-def _stats_row(stats: _Stats) -> tuple[Any, ...]:
-    nan = None if stats.nan is None else int(stats.nan)
-    return stats.size, stats.values, stats.nulls, stats.low, stats.high, nan, None
-
-
-def _bounds_row(stats: _Stats) -> tuple[Any, ...]:
-    nan = None if stats.nan is None else int(stats.nan)
-    return int(stats.nulls > 0), nan, stats.low, stats.high, None
-
-
-def _inlined_stats(column: pl.Series) -> _Stats:
-    low, high = column.min(), column.max()
-    return _Stats(len(column), column.null_count(), _text(low), _text(high))
-
-
-def _merged(parts: Sequence[_Stats], before: _Stats | None, *, numeric: bool) -> _Stats:
-    every = [*parts, *([before] if before else [])]
-    lows = [part.low for part in every if part.low is not None]
-    highs = [part.high for part in every if part.high is not None]
-    told = [part.nan for part in every if part.nan is not None]
-    order: Callable[[str], Any] = float if numeric else str  # times compare as text does
-    return _Stats(
-        values=1,
-        nulls=int(any(part.nulls for part in every)),
-        low=min(lows, key=order) if lows else None,
-        high=max(highs, key=order) if highs else None,
-        nan=any(told) if told else None,
-    )
-
-
-def _inlined(value: object) -> object:
-    return value if value is None or isinstance(value, int) else _text(value)
-
-
-def _text(value: object) -> str | None:
-    """A value as DuckLake writes it into its tables."""
-    if value is None:
-        return None
-    if isinstance(value, datetime):
-        seconds = value.strftime("%Y-%m-%d %H:%M:%S")
-        fraction = f".{value.microsecond:06d}".rstrip("0") if value.microsecond else ""
-        return f"{seconds}{fraction}+00"
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value)
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, int) else text_of(value)

@@ -21,6 +21,7 @@ FREE = {
     "ducklake_snapshot": {"snapshot_time"},
     "ducklake_data_file": {"path", "file_size_bytes", "footer_size", "row_id_start"},
     "ducklake_delete_file": {"path", "file_size_bytes", "footer_size"},
+    "ducklake_files_scheduled_for_deletion": {"path", "schedule_start"},
     "ducklake_file_column_stats": {"column_size_bytes"},
     "ducklake_table_stats": {"file_size_bytes"},
     "ducklake_table": {"table_uuid"},

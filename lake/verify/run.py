@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -56,11 +56,12 @@ class _Run:
 
     def report(self) -> Report:
         begun = time.perf_counter()
+        steps = [self._check_files, self._check_bars]
+        if self._symbols is None:
+            steps.append(self._check_ledgers)
         try:
-            self._check_files()
-            self._check_bars()
-            if self._symbols is None:
-                self._check_ledgers()
+            for step in steps:
+                self._take(step)
         except _UNREADABLE as error:
             self._unreadable("duckdb/lake.sqlite", error)
         return Report(
@@ -71,6 +72,20 @@ class _Run:
             self._bars,
             time.perf_counter() - begun,
         )
+
+    def _take(self, step: Callable[[], None]) -> None:
+        """Take a step anew where cleanup removed a replaced file from under it."""
+        for attempt in range(_TRIES):
+            before = len(self._findings), self._files, self._bytes, self._series, self._bars
+            try:
+                step()
+            except _UNREADABLE:
+                if attempt == _TRIES - 1:
+                    raise
+                found, self._files, self._bytes, self._series, self._bars = before
+                del self._findings[found:]
+            else:
+                return
 
     def _check_files(self) -> None:
         with self._lake.reading() as connection:

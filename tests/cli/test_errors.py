@@ -129,8 +129,7 @@ def test_the_token_of_a_dead_service_is_answered_once(barlake, spy_home):
 
 def test_something_unexpected_is_one_sentence_and_a_log(barlake, spy_home, tmp_path):
     home = tmp_path / "broken"
-    (home / "duckdb").mkdir(parents=True)
-    (home / "duckdb" / "lake.sqlite").write_bytes(b"this is no catalog")
+    (home / "duckdb" / "lake.sqlite").mkdir(parents=True)  # nobody makes a folder of that name
 
     answer = barlake("bars", "SPY", home=home)
 

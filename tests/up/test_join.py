@@ -105,6 +105,7 @@ def test_a_member_that_comes_back_soon_finds_the_same_broker(run, home):
 def test_a_killed_keeper_takes_its_broker_along_and_is_followed_by_another(run, home):
     member = run(MEMBER)
     joined(member)
+    wait_for(lambda: len(pids(home, "keeper")) == 1)  # two while one is just being made
     (keeper,) = pids(home, "keeper")
     before = pids(home, "broker")
     os.kill(keeper, signal.SIGKILL)

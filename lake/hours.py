@@ -7,6 +7,7 @@ import polars as pl
 
 from lake.sessions import session_of
 
+_TIME = pl.col("timestamp")
 # With so many rows, or over so many sessions, arrays are faster than their import takes.
 _MANY_ROWS, _MANY_SESSIONS = 20_000, 40
 
@@ -19,24 +20,25 @@ class Hours:
         self._opens, self._closes = ordered["open"], ordered["close"]
         self._lists = self._opens.to_list(), self._closes.to_list()
 
-    def stamp(self, bars: pl.DataFrame, *, daily: bool = False) -> pl.DataFrame:
+    def stamp(self, bars: pl.DataFrame, *, daily: bool = False, **more: pl.Expr) -> pl.DataFrame:
         """Bars with ``session_date`` (New York) and ``is_regular``.
 
         Args:
             bars: Sorted by ``timestamp``.
             daily: They are daily bars, which all count as regular.
+            more: Other columns to add at the same time: each time costs.
         """
         times = bars["timestamp"].to_physical()
         first, last = self._sessions(times)
         few = bars.height <= _MANY_ROWS and last - first <= _MANY_SESSIONS
         if not few:
-            return bars.with_columns(*self._many(times, daily=daily))
+            return bars.with_columns(**more).with_columns(*self._many(times, daily=daily))
         regular = pl.repeat(daily, bars.height, dtype=pl.Boolean, eager=True)
         if not daily:
             opens, closes = self._lists
             for session in range(first, last):
                 regular |= (times >= opens[session]) & (times < closes[session])
-        return bars.with_columns(session_date=session_of(pl.col("timestamp")), is_regular=regular)
+        return bars.with_columns(session_date=session_of(_TIME), is_regular=regular, **more)
 
     def _sessions(self, times: pl.Series) -> tuple[int, int]:
         """Which sessions can hold one of the times: the first, and the one after the last."""

@@ -62,7 +62,7 @@ class Reader:
         """The same, symbol by symbol."""
         plan = self._plan(question, question.symbols)
         for symbol in question.symbols:
-            yield self._one(question, symbol, plan).select(question.columns)
+            yield self._one(question, symbol, plan)[[*question.columns]]
 
     def extent(self, question: Question) -> tuple[datetime | None, datetime | None]:
         """Moments that no bar of a question on one symbol lies outside of; None where there is none.
@@ -137,12 +137,12 @@ class Reader:
 
     def _span(self, question: Question, held: "_Held") -> pl.DataFrame:
         named = {"symbol": pl.lit(held.symbol), "source": pl.lit(held.source)}
-        bars = held.rows(question).with_columns(**named)
+        bars = held.rows(question)
         if _needs_sessions(question):
             calendar = self._calendar(held)
             daily = question.dataset.timeframe != "1min"
             if not question.rolls_up or question.adjust != "raw":
-                bars = calendar.hours.stamp(bars, daily=daily)
+                bars = calendar.hours.stamp(bars, daily=daily, **named)
             if question.adjust != "raw" and not bars.is_empty():
                 bars = self._adjusted(question, bars, held)
             if question.rolls_up:
@@ -152,7 +152,7 @@ class Reader:
                 )
             if question.regular_only:
                 bars = bars.filter("is_regular")
-        return bars.with_columns(**named) if question.rolls_up else bars
+        return bars if "symbol" in bars.columns else bars.with_columns(**named)
 
     def _adjusted(self, question: Question, bars: pl.DataFrame, held: "_Held") -> pl.DataFrame:
         """Adjusted before they are rolled up: a split may fall into the middle of a week."""

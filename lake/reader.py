@@ -20,7 +20,7 @@ from lake.ledgers import Ledgers
 from lake.planning import DataFile, Plan, Planner
 from lake.reading import Question, Span, windows, without_limit
 from lake.scanning import scan
-from lake.timeframes import NEEDED, READ_COLUMNS
+from lake.timeframes import READ_COLUMNS, needed_of
 
 if TYPE_CHECKING:
     from lake.resampling import Calendar
@@ -293,7 +293,8 @@ def _extent(question: Question, symbol: str, plan: Plan) -> tuple[datetime | Non
 def _minutes(question: Question, symbol: str, source: str, plan: Plan) -> pl.DataFrame:
     """The stored bars of one series, as they were known, sorted by timestamp."""
     span = question.whole_days(question.span)
-    wanted = {"timestamp", *(NEEDED if question.rolls_up else question.columns)}
+    asked = question.columns
+    wanted = {"timestamp", *(needed_of(asked) if question.rolls_up else asked)}
     columns = [name for name in READ_COLUMNS if name in wanted and name not in _MADE]
     known = [pl.col("recorded_at") <= question.as_of] if question.as_of else []
     frames: list[pl.LazyFrame] = []

@@ -11,10 +11,15 @@ import numpy as np
 import polars as pl
 
 from lake.arrays import Array, days_of, midnights_of
-from lake.timeframes import NEEDED, WEEK, minutes_of
+from lake.timeframes import WEEK, minutes_of
 
 _MINUTE = 60_000_000
 _BLOCK = 32_768
+#: What is known of each run, by name: ``weighted`` is vwap times volume, over ``weight`` shares;
+#: ``counted`` says how many bars tell their ``trades``.
+Sums = dict[str, Array]
+# How they are joined; the others are added up.
+_JOINED: dict[str, np.ufunc] = {"high": np.maximum, "low": np.minimum, "flags": np.bitwise_or}
 # Where DuckDB's time_bucket counts from on a day without a session: Monday, 2000-01-03.
 _ORIGIN = 946_857_600_000_000
 _UTC = pl.Datetime("us", "UTC")
@@ -57,18 +62,18 @@ def resample(
     """Bars of a timeframe.
 
     Args:
-        bars: ``NEEDED`` at least, of one series, sorted by timestamp; minutes, or daily bars of a
+        bars: ``needed_of`` what is wanted, of one series, sorted by timestamp; minutes, or daily bars of a
             provider (which open at midnight in New York) for a week.
         timeframe: One of ``lake.TIMEFRAMES``, longer than that of the bars.
         calendar: The lake's sessions.
         daily: They are daily bars.
 
     Returns:
-        ``NEEDED``, ``session_date`` and ``is_regular``. ``vwap`` is weighted by the volume of the
+        What the bars have, ``session_date`` and ``is_regular``. ``vwap`` is weighted by the volume of the
         bars that have one (null if none has), ``trade_count`` sums those that are known, ``flags``
         joins all flags.
     """
-    bars = bars.select(NEEDED).rechunk()  # once, and not for each column that becomes an array
+    bars = bars.rechunk()  # once, and not for each column that becomes an array
     times = bars["timestamp"].to_physical().to_numpy()
     minutes = minutes_of(timeframe)
     if minutes is not None:
@@ -195,90 +200,68 @@ def _weeks(runs: _Runs, calendar: Calendar) -> _Runs:
     )
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """What is known of each run; ``weighted`` is vwap times volume, over ``weight`` shares."""
-
-    open: Array
-    high: Array
-    low: Array
-    close: Array
-    volume: Array
-    trades: Array
-    counted: Array  # how many bars tell their trades
-    weighted: Array
-    weight: Array
-    flags: Array
-
-
-def _sums(bars: pl.DataFrame, runs: _Runs) -> _Sums:
-    if not len(runs.starts):
-        none = np.empty(0)
-        whole = np.empty(0, dtype=np.int64)
-        return _Sums(none, none, none, none, none, whole, whole, none, none, whole)
-    volume = bars["volume"].to_numpy()
-    vwap, weighs = _values(bars["vwap"])
-    trades, counted = _values(bars["trade_count"])
-    total = _reduce(np.add, volume, runs)
-    opens, closes = bars["open"].to_numpy(), bars["close"].to_numpy()
-    return _Sums(
-        open=opens[runs.starts],
-        high=_reduce(np.maximum, bars["high"].to_numpy(), runs),
-        low=_reduce(np.minimum, bars["low"].to_numpy(), runs),
-        close=closes[runs.ends - 1],
-        volume=total,
-        trades=_reduce(np.add, trades, runs),
-        counted=(
+def _sums(bars: pl.DataFrame, runs: _Runs) -> Sums:
+    held = bars.columns
+    sums = {name: bars[name].to_numpy()[rows] for name, rows in _ends(runs) if name in held}
+    for name in ("high", "low", "volume", "flags"):
+        if name in held:
+            sums[name] = _reduce(_JOINED.get(name, np.add), bars[name].to_numpy(), runs)
+    if "trade_count" in held:
+        trades, counted = _values(bars["trade_count"])
+        sums["trades"] = _reduce(np.add, trades, runs)
+        sums["counted"] = (
             runs.ends - runs.starts
             if counted is None
             else _reduce(np.add, counted.astype(np.int64), runs)
-        ),
-        weighted=_reduce(np.add, vwap * volume, runs),
-        weight=total if weighs is None else _reduce(np.add, volume * weighs, runs),
-        flags=_reduce(np.bitwise_or, bars["flags"].to_numpy(), runs),
-    )
+        )
+    if "vwap" in held:
+        volume = bars["volume"].to_numpy()
+        vwap, weighs = _values(bars["vwap"])
+        sums["weighted"] = _reduce(np.add, vwap * volume, runs)
+        sums["weight"] = (
+            sums["volume"] if weighs is None else _reduce(np.add, volume * weighs, runs)
+        )
+    return sums
 
 
-def _joined(sums: _Sums, runs: _Runs) -> _Sums:
+def _joined(sums: Sums, runs: _Runs) -> Sums:
     """The sums of runs of runs."""
-    if not len(runs.starts):
-        return sums
-    added = {
-        name: _reduce(np.add, getattr(sums, name), runs)
-        for name in ("volume", "trades", "counted", "weighted", "weight")
+    ends = dict(_ends(runs))
+    return {
+        name: values[ends[name]]
+        if name in ends
+        else _reduce(_JOINED.get(name, np.add), values, runs)
+        for name, values in sums.items()
     }
-    return _Sums(
-        open=sums.open[runs.starts],
-        high=_reduce(np.maximum, sums.high, runs),
-        low=_reduce(np.minimum, sums.low, runs),
-        close=sums.close[runs.ends - 1],
-        flags=_reduce(np.bitwise_or, sums.flags, runs),
-        **added,
-    )
 
 
-def _bars(sums: _Sums, runs: _Runs) -> pl.DataFrame:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums.weighted / sums.weight
-    return pl.DataFrame(
-        {
-            "timestamp": pl.Series(runs.labels, dtype=pl.Int64).cast(_UTC),
-            "open": sums.open,
-            "high": sums.high,
-            "low": sums.low,
-            "close": sums.close,
-            "volume": sums.volume,
-            "trade_count": _only(pl.Series(sums.trades, dtype=pl.Int64), sums.counted > 0),
-            "vwap": _only(pl.Series(mean, dtype=pl.Float64), sums.weight != 0),
-            "flags": pl.Series(sums.flags, dtype=pl.Int32),
-            "session_date": pl.Series(runs.days.astype(np.int32)).cast(pl.Date),
-            "is_regular": runs.regular,
-        }
-    )
+def _ends(runs: _Runs) -> tuple[tuple[str, Array], tuple[str, Array]]:
+    """The rows that say how a run begins and how it ends."""
+    return ("open", runs.starts), ("close", runs.ends[: len(runs.starts)] - 1)
+
+
+def _bars(sums: Sums, runs: _Runs) -> pl.DataFrame:
+    bars: dict[str, Array | pl.Series] = {
+        "timestamp": pl.Series(runs.labels, dtype=pl.Int64).cast(_UTC),
+        **{name: sums[name] for name in ("open", "high", "low", "close", "volume") if name in sums},
+    }
+    if "trades" in sums:
+        bars["trade_count"] = _only(pl.Series(sums["trades"], dtype=pl.Int64), sums["counted"] > 0)
+    if "weighted" in sums:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = sums["weighted"] / sums["weight"]
+        bars["vwap"] = _only(pl.Series(mean, dtype=pl.Float64), sums["weight"] != 0)
+    if "flags" in sums:
+        bars["flags"] = pl.Series(sums["flags"], dtype=pl.Int32)
+    bars["session_date"] = pl.Series(runs.days.astype(np.int32)).cast(pl.Date)
+    bars["is_regular"] = runs.regular
+    return pl.DataFrame(bars)
 
 
 def _reduce(operation: np.ufunc, values: Array, runs: _Runs) -> Array:
     """Reduce each run; rows between two runs are left out."""
+    if not len(runs.starts):
+        return values[:0]
     if np.array_equal(runs.starts[1:], runs.ends[:-1]):
         return np.asarray(operation.reduceat(values[: runs.ends[-1]], runs.starts))
     cuts = np.column_stack((runs.starts, runs.ends)).reshape(-1)[:-1]

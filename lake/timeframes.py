@@ -8,6 +8,8 @@ them; it is no provider's daily bar. A weekly bar rolls up those of Monday to Fr
 the week's first session.
 """
 
+from collections.abc import Collection
+
 from lake.errors import TimeframeError
 
 _DAY = "1d"
@@ -55,6 +57,13 @@ NEEDED: tuple[str, ...] = (
     "vwap",
     "flags",
 )
+
+
+def needed_of(columns: Collection[str]) -> tuple[str, ...]:
+    """What bars need for some columns of longer ones: a mean price needs its weights."""
+    wanted = {"timestamp", *columns, *(["volume"] if "vwap" in columns else [])}
+    return tuple(name for name in NEEDED if name in wanted)
+
 
 # Where bars count from on a day without a session, whatever zone the user has set.
 _ORIGIN = "TIMESTAMPTZ '2000-01-03 00:00:00+00'"

@@ -38,6 +38,18 @@ def test_a_stream_and_a_lazy_frame_give_what_bars_gives(years, timeframe, span):
     assert_frame_equal(picked, whole.filter(pl.col("symbol") == "SPY").select("close").head(2))
 
 
+@pytest.mark.parametrize("timeframe", ["1min", "1h", "1d", "1week"])
+@pytest.mark.parametrize("adjust", ["raw", "split"])
+def test_a_column_alone_is_what_it_is_among_all(years, timeframe, adjust):
+    asked = {"timeframe": timeframe, "adjust": adjust}
+    whole = years.bars("SPY", **asked)
+    for column in lake.READ_COLUMNS:
+        assert_frame_equal(years.bars("SPY", **asked, columns=[column]), whole.select(column))
+        nothing = years.bars("SPY", "2030-01-02", "2030-01-03", **asked, columns=[column])
+        assert nothing.schema == whole.select(column).schema
+        assert nothing.is_empty()
+
+
 def test_a_stream_holds_a_year_at_a_time(years):
     sizes = [batch.num_rows for batch in years.stream_bars("SPY")]
 

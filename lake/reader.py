@@ -99,7 +99,9 @@ class Reader:
                 plan = self._plan(question, question.symbols)
         with self._catalog.reading() as connection:
             name = question.dataset.name
-            source = scan_sql.source_of(connection, symbol, question.source, name)
+            source = scan_sql.source_of(
+                connection, symbol, question.source, name, question.snapshot
+            )
             return look(_Scan(connection, symbol, source))
 
     def _source(self, question: Question, symbol: str, plan: Plan) -> str:
@@ -123,7 +125,7 @@ class Reader:
                 return shown[symbol]
         with self._catalog.reading() as connection:
             name = question.dataset.name
-            return scan_sql.source_of(connection, symbol, question.source, name)
+            return scan_sql.source_of(connection, symbol, question.source, name, question.snapshot)
 
     def _newest(self, question: Question, held: "_Held") -> pl.DataFrame:
         if question.limit is None:

@@ -18,17 +18,25 @@ _ROW = """source, symbol, timestamp, open, high, low, close, volume, trade_count
 
 
 def source_of(
-    connection: duckdb.DuckDBPyConnection, symbol: str, source: str | None, dataset: str = "bars_1m"
+    connection: duckdb.DuckDBPyConnection,
+    symbol: str,
+    source: str | None,
+    dataset: str = "bars_1m",
+    snapshot: int | None = None,
 ) -> str:
-    """The source whose bars are shown for a symbol.
+    """The source whose bars are shown for a symbol, of those that a snapshot (None: the newest) has.
 
     Raises:
         BarsMissingError: The lake has no bars of it, from that source where one is named.
     """
-    table, condition = ("shown_sources", "true") if source is None else ("series", "source = ?")
+    version = "" if snapshot is None else f"AT (VERSION => {snapshot:d})"
     row = connection.execute(
-        f"SELECT source FROM {table} WHERE dataset = ? AND symbol = ? AND {condition}",
-        [dataset, symbol, *([source] if source is not None else [])],
+        f"""SELECT source FROM series {version}
+            WHERE dataset = $dataset AND symbol = $symbol AND ($source IS NULL OR source = $source)
+            ORDER BY CASE WHEN source = (SELECT value FROM lake_settings WHERE name = 'default_source') THEN 0
+                          WHEN source LIKE 'sandbox:%' THEN 2 ELSE 1 END, source
+            LIMIT 1""",
+        {"dataset": dataset, "symbol": symbol, "source": source},
     ).fetchone()
     if row is None:
         raise BarsMissingError(symbol, source, dataset)

@@ -16,6 +16,7 @@ import lake
 from lake import Covered, Fetched
 from lake.errors import BarsMissingError
 from lake.room import DiskLowError, check_room, parse_room
+from lake.scan_sql import source_of
 from lake.sessions import midnight
 from lake.upkeep import STEPS, Plan, Rule, RuleError, StepError, delete_symbol, parse_rules, run
 from tests.market import OPEN, SOURCE, bar, bars, fetched, session_covered
@@ -456,6 +457,20 @@ def test_a_deleted_symbol_is_still_in_a_pinned_snapshot(store):
     run(store, ALL)
 
     same(before, at(store, snapshot))
+
+
+def test_its_source_is_that_of_the_snapshot_where_ducklake_has_to_be_asked(store):
+    everywhere(store, "SPY")
+    snapshot = store.pin("before")
+    with store.reading() as connection:
+        shown = source_of(connection, "SPY", None)
+    delete_symbol(store, "SPY")
+
+    with store.reading() as connection:
+        assert source_of(connection, "SPY", None, snapshot=snapshot) == shown
+        assert source_of(connection, "SPY", shown, snapshot=snapshot) == shown
+        with pytest.raises(BarsMissingError):
+            source_of(connection, "SPY", shown)
 
 
 # The disk guard ------------------------------------------------------------------------------

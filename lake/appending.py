@@ -20,15 +20,12 @@ import polars as pl
 from lake.bounds import Stats, merged, of_copy, of_rows, text_of
 from lake.catalog import WRITES, Transaction
 from lake.home import Home
-from lake.ledgers import dollar_quoted
-from lake.planning import quoted
+from lake.sqltext import Row, quoted, sqlite
 
 _ROW_GROUP = 32_768
 # SQLite takes a statement of a million bytes; a row of statistics has some hundred.
 _ROWS_A_STATEMENT = 2_000
 _NUMERIC = ("int", "float")
-
-Row = tuple[str | None, ...]
 
 
 class NotPlainError(Exception):
@@ -224,7 +221,7 @@ class Append:
         ids = ", ".join(f'"{column.name}": {column.id}' for column in table.columns)
         self._cursor.register("appended", rows)
         found = self._cursor.execute(
-            f"""COPY (FROM appended) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION uncompressed,
+            f"""COPY (FROM appended) TO {quoted(path)} (FORMAT parquet, COMPRESSION uncompressed,
                 ROW_GROUP_SIZE {_ROW_GROUP}, FIELD_IDS {{{ids}}}, RETURN_STATS)"""
         ).fetchone()
         self._cursor.unregister("appended")
@@ -326,9 +323,7 @@ class Append:
             self._ask(f'INSERT INTO "{table}" VALUES {_values(some)} RETURNING 1')
 
     def _ask(self, query: str) -> list[Row]:
-        return self._cursor.execute(
-            f"FROM sqlite_query('{WRITES}', {dollar_quoted(query)})"
-        ).fetchall()
+        return sqlite(self._cursor, WRITES, query)
 
 
 @dataclass(frozen=True)
@@ -352,7 +347,7 @@ def _literal(value: object) -> str:
         return "NULL"
     if isinstance(value, int | _Sql):
         return str(value)
-    return quoted(str(value))
+    return quoted(value)
 
 
 def _partitioned(

@@ -20,6 +20,7 @@ from lake import gate, layout
 from lake.errors import LakeMissingError
 from lake.faults import CatalogDamagedError, CatalogVersionError, ReadOnlyError, explained
 from lake.home import Home, check_new
+from lake.sqltext import quoted, sqlite
 from lake.still import Copy, is_still
 
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
@@ -112,10 +113,7 @@ class Catalog:
     def newest(self) -> int:
         """The number of the newest snapshot."""
         with self.planning() as cursor:
-            row = cursor.execute(
-                f"FROM sqlite_query('{METADATA}', 'SELECT max(snapshot_id) FROM ducklake_snapshot')"
-            ).fetchone()
-        return int(row[0] or 0) if row else 0
+            return _newest(cursor, METADATA)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -149,15 +147,12 @@ class Catalog:
             cursor = self._connection().cursor()
             try:
                 cursor.execute(
-                    f"ATTACH IF NOT EXISTS '{_quoted(self._home.catalog)}' AS {WRITES} (TYPE sqlite)"
+                    f"ATTACH IF NOT EXISTS {quoted(self._home.catalog)} AS {WRITES} (TYPE sqlite)"
                 )
                 cursor.execute("SET TimeZone = 'UTC'")
                 cursor.execute("BEGIN")
                 try:
-                    newest = cursor.execute(
-                        f"FROM sqlite_query('{WRITES}', 'SELECT max(snapshot_id) FROM ducklake_snapshot')"
-                    ).fetchone()
-                    commit_id = int(newest[0] if newest else 0) + 1
+                    commit_id = _newest(cursor, WRITES) + 1
                     yield Transaction(cursor, self._tick(), commit_id, waited)
                     cursor.execute("COMMIT")
                 except BaseException:
@@ -229,15 +224,13 @@ class Catalog:
         root = _planner(self._attachable)
         version = "SELECT value FROM ducklake_metadata WHERE key = 'version'"
         try:
-            held = root.execute(
-                f"FROM sqlite_query('{METADATA}', $$SELECT ({version})$$)"
-            ).fetchone()
+            ((held,),) = sqlite(root, METADATA, f"SELECT ({version})")
         except duckdb.Error as error:
             if "no such table" in str(error):  # DuckLake would begin a new lake in it
                 raise CatalogDamagedError(self._home.catalog, "it is empty") from error
             raise
-        if held is None or held[0] != DUCKLAKE_VERSION:
-            raise CatalogVersionError(str(held and held[0]), DUCKLAKE_VERSION)
+        if held != DUCKLAKE_VERSION:
+            raise CatalogVersionError(str(held), DUCKLAKE_VERSION)
         return root
 
     @property
@@ -328,12 +321,12 @@ def init_sql(home: Path, *, read_only: bool = True) -> str:
     """What ``duckdb -init FILE`` needs to open the lake beside running agents."""
     place = Home(home.resolve())
     mode = "READ_ONLY, " if read_only else ""
-    loads = "".join(f"LOAD '{_quoted(extension_file(name))}';\n" for name in _EXTENSIONS)
-    options = f"{mode}DATA_PATH '{_quoted(place.parquet)}/', OVERRIDE_DATA_PATH true"
+    loads = "".join(f"LOAD {quoted(extension_file(name))};\n" for name in _EXTENSIONS)
+    options = f"{mode}DATA_PATH {quoted(f'{place.parquet}/')}, OVERRIDE_DATA_PATH true"
     return (
         f"-- Opens the lake in {place.root}: duckdb -init THIS_FILE\n"
         f"{loads}{_ONE_CONNECTION};\nSET TimeZone = 'UTC';\n"
-        f"ATTACH 'ducklake:sqlite:{_quoted(place.catalog)}' AS lake ({options});\nUSE lake;\n"
+        f"ATTACH {quoted(f'ducklake:sqlite:{place.catalog}')} AS lake ({options});\nUSE lake;\n"
     )
 
 
@@ -361,23 +354,24 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 
 def _load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
-    connection.execute(f"LOAD '{_quoted(extension_file(extension))}'")
+    connection.execute(f"LOAD {quoted(extension_file(extension))}")
 
 
 def _planner(catalog: Path) -> duckdb.DuckDBPyConnection:
     connection = _engine()
-    file = _quoted(catalog.resolve())
-    connection.execute(f"ATTACH '{file}' AS {METADATA} (TYPE sqlite, READ_ONLY)")
+    file = quoted(catalog.resolve())
+    connection.execute(f"ATTACH {file} AS {METADATA} (TYPE sqlite, READ_ONLY)")
     return connection
 
 
 def _attach_sql(catalog: Path, parquet: Path, *, read_only: bool = False) -> str:
     mode = "READ_ONLY, " if read_only else ""
     return (
-        f"ATTACH 'ducklake:sqlite:{_quoted(catalog.resolve())}' AS lake "
-        f"({mode}DATA_PATH '{_quoted(parquet.resolve())}/', OVERRIDE_DATA_PATH true)"
+        f"ATTACH {quoted(f'ducklake:sqlite:{catalog.resolve()}')} AS lake "
+        f"({mode}DATA_PATH {quoted(f'{parquet.resolve()}/')}, OVERRIDE_DATA_PATH true)"
     )
 
 
-def _quoted(text: Path | str) -> str:
-    return str(text).replace("'", "''")
+def _newest(connection: duckdb.DuckDBPyConnection, database: str) -> int:
+    ((newest,),) = sqlite(connection, database, "SELECT max(snapshot_id) FROM ducklake_snapshot")
+    return int(newest or 0)

@@ -9,6 +9,7 @@ import duckdb
 from lake.errors import InvalidError
 from lake.macros import MACROS
 from lake.schema import LEDGERS, PARTITIONS, SORTED, TABLES
+from lake.sqltext import quoted, sqlite
 from lake.views import COLUMN_COMMENTS, COMMENTED, VIEWS
 
 #: 1: the first tables. 2: live and daily bars, pins; files of bars hold one source each.
@@ -121,15 +122,12 @@ def layout_of(connection: duckdb.DuckDBPyConnection, metadata: str) -> int:
     Raises:
         LayoutError: It is newer than we know.
     """
-    found = connection.execute(
-        f"FROM sqlite_query('{metadata}', $$SELECT count(*) FROM sqlite_master WHERE name = 'barlake_layout'$$)"
-    ).fetchone()
-    if not found or not int(found[0]):
+    named = "SELECT count(*) FROM sqlite_master WHERE name = 'barlake_layout'"
+    ((found,),) = sqlite(connection, metadata, named)
+    if not int(found or 0):
         return 1
-    row = connection.execute(
-        f"FROM sqlite_query('{metadata}', 'SELECT max(version) FROM barlake_layout')"
-    ).fetchone()
-    layout = int(row[0] or 1) if row else 1
+    ((number,),) = sqlite(connection, metadata, "SELECT max(version) FROM barlake_layout")
+    layout = int(number or 1)
     if layout > LAYOUT:
         raise LayoutError(layout, LAYOUT)
     return layout
@@ -144,7 +142,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, tuple[
     connection.execute("BEGIN")
     for table, (columns, comment) in tables.items():
         connection.execute(f"CREATE TABLE {table} ({columns})")
-        connection.execute(f"COMMENT ON TABLE {table} IS {_text(comment)}")
+        connection.execute(f"COMMENT ON TABLE {table} IS {quoted(comment)}")
         _arrange(connection, table)
     connection.execute("COMMIT")
     # A commit adds a row or two to each ledger: a file apiece would soon be thousands. Inlined rows
@@ -193,10 +191,10 @@ def _show(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("BEGIN")
     for table in COMMENTED:
         for column, comment in COLUMN_COMMENTS.items():
-            connection.execute(f"COMMENT ON COLUMN {table}.{column} IS {_text(comment)}")
+            connection.execute(f"COMMENT ON COLUMN {table}.{column} IS {quoted(comment)}")
     for view, (query, comment) in VIEWS.items():
         connection.execute(f"CREATE VIEW {view} AS {query}")
-        connection.execute(f"COMMENT ON VIEW {view} IS {_text(comment)}")
+        connection.execute(f"COMMENT ON VIEW {view} IS {quoted(comment)}")
     # DuckLake 1.0 keeps no comments on macros: the view `macros` has them.
     for name, macro in MACROS.items():
         connection.execute(f"CREATE MACRO {name}({macro.parameters}) AS TABLE {macro.query}")
@@ -215,7 +213,3 @@ def _number(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
         connection.execute(f"INSERT INTO barlake_layout VALUES ({LAYOUT})")
     finally:
         connection.execute("USE lake")
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -11,10 +11,9 @@ import polars as pl
 
 from lake.catalog import METADATA, Catalog
 from lake.coverage import Interval, merge
-from lake.planning import Planner, quoted
+from lake.planning import Planner
 from lake.scanning import scan
-
-_UTC = pl.Datetime("us", "UTC")
+from lake.sqltext import quoted, sqlite
 
 
 class Ledgers:
@@ -92,24 +91,11 @@ class Ledgers:
         with self._catalog.planning() as connection:
             for inlined in plan.inlined:
                 query = f'SELECT {wanted} FROM "{inlined}" WHERE {where}'
-                rows += connection.execute(
-                    f"FROM sqlite_query('{METADATA}', {dollar_quoted(query)})"
-                ).fetchall()
+                rows += sqlite(connection, METADATA, query)
         if files := plan.files[table]:
             mine = [pl.col(name).is_in([*values]) for name, values in keys.items()]
             rows += scan(files, columns, (None, None), mine).collect().rows()
         return rows
-
-
-def dollar_quoted(text: str) -> str:
-    """SQL text as a DuckDB string that needs no escapes.
-
-    Parameters would do as well, but DuckDB imports pandas for them.
-    """
-    tag = "q"
-    while f"${tag}$" in text:
-        tag += "q"
-    return f"${tag}${text}${tag}$"
 
 
 def _moment(value: object) -> datetime:

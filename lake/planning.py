@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from lake.catalog import METADATA, Catalog
 from lake.home import Home
+from lake.sqltext import Row, quoted, sqlite
 
 _KEPT_PLANS = 4096
 # A file's time of change is only so fine: two commits within this long may leave the same one.
@@ -163,10 +164,8 @@ class Planner:
     ) -> Plan | None:
         with self._catalog.planning() as connection:
 
-            def answer(query: str) -> list[tuple[str | None, ...]]:
-                return connection.execute(
-                    f"FROM sqlite_query('{METADATA}', $plan${query}$plan$)"
-                ).fetchall()
+            def answer(query: str) -> list[Row]:
+                return sqlite(connection, METADATA, query)
 
             for _ in range(2):
                 schema, known = self._tables
@@ -178,9 +177,7 @@ class Planner:
                 self._tables = _tables_of(answer(_TABLES_SQL))
         return None
 
-    def _planned(
-        self, names: dict[int, str], rows: list[tuple[str | None, ...]], *, inlined: bool
-    ) -> Plan | None:
+    def _planned(self, names: dict[int, str], rows: list[Row], *, inlined: bool) -> Plan | None:
         files: dict[str, list[DataFile]] = {name: [] for name in names.values()}
         known = self._tables[1]
         for row in rows:
@@ -223,7 +220,7 @@ _TABLES_SQL = """
       AND c.column_name IN ('timestamp', 'symbol', 'source', 'session_date', 'name')"""
 
 
-def _tables_of(rows: list[tuple[str | None, ...]]) -> tuple[int, dict[str, _Table]]:
+def _tables_of(rows: list[Row]) -> tuple[int, dict[str, _Table]]:
     tables: dict[str, _Table] = {}
     version = -1
     for schema, table_id, name, folder, relative, since, column, column_id in rows:
@@ -296,11 +293,6 @@ def _table_sql(table: _Table, symbols: Sequence[str]) -> str:
         SELECT {columns} FROM ducklake_data_file f WHERE f.table_id = {table.id} AND f.partition_id IN (
           SELECT i.partition_id FROM ducklake_partition_info i
           WHERE i.table_id = {table.id} AND i.partition_id NOT IN ({by_symbol}))"""
-
-
-def quoted(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _placed(folder: str, path: str, relative: str | None) -> str:

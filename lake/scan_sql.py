@@ -26,8 +26,11 @@ def source_of(
 ) -> str:
     """The source whose bars are shown for a symbol, of those that a snapshot (None: the newest) has.
 
+    A snapshot from before a series began has no bars of it, as no moment before has: no error.
+
     Raises:
-        BarsMissingError: The lake has no bars of it, from that source where one is named.
+        BarsMissingError: The lake has no bars of it, from that source where one is named, neither
+            in that snapshot nor now.
     """
     version = "" if snapshot is None else f"AT (VERSION => {snapshot:d})"
     row = connection.execute(
@@ -38,9 +41,11 @@ def source_of(
             LIMIT 1""",
         {"dataset": dataset, "symbol": symbol, "source": source},
     ).fetchone()
-    if row is None:
-        raise BarsMissingError(symbol, source, dataset)
-    return str(row[0])
+    if row is not None:
+        return str(row[0])
+    if snapshot is not None:
+        return source_of(connection, symbol, source, dataset)
+    raise BarsMissingError(symbol, source, dataset)
 
 
 def read_series(

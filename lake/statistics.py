@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import duckdb
 
 from lake.catalog import METADATA, WRITES, Catalog
-from lake.ledgers import dollar_quoted
-from lake.planning import quoted
+from lake.sqltext import quoted, sqlite
 
 _NUMBER = {"int": "HUGEINT", "float": "DOUBLE"}
 
@@ -85,7 +84,5 @@ def widen(catalog: Catalog) -> int:
         if narrow:
             statement = f"""UPDATE ducklake_table_column_stats SET min_value = v.column3, max_value = v.column4
                 FROM (VALUES {values}) v WHERE table_id = v.column1 AND column_id = v.column2 RETURNING 1"""
-            transaction.connection.execute(
-                f"FROM sqlite_query('{WRITES}', {dollar_quoted(statement)})"
-            ).fetchall()
+            sqlite(transaction.connection, WRITES, statement)
     return len(narrow)

@@ -2,6 +2,7 @@
 
 from lake.datasets import BARS_1M, BARS_DAILY, Dataset
 from lake.macros import MACROS
+from lake.sqltext import quoted
 from lake.timeframes import minute_bars, resampled
 
 #: What each column of bars holds, for SQL users; DuckLake 1.0 keeps comments on columns of tables only.
@@ -36,14 +37,10 @@ def _shown(dataset: Dataset) -> str:
 
 def _macros() -> str:
     rows = ", ".join(
-        f"({_text(name)}, {_text(macro.parameters)}, {_text(macro.comment)}, {_text(macro.example)})"
+        f"({quoted(name)}, {quoted(macro.parameters)}, {quoted(macro.comment)}, {quoted(macro.example)})"
         for name, macro in MACROS.items()
     )
     return f"SELECT * FROM (VALUES {rows}) m (name, parameters, comment, example)"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 #: The views SQL users see, in the order in which they are made, with their comments.

@@ -190,3 +190,14 @@ def test_daily_bars_are_a_dataset_of_their_own(store):
         store.bars("SPY", dataset="bars_daily", timeframe="1h")
     with pytest.raises(lake.MissingError):
         store.bars("SPY")
+
+
+def test_a_snapshot_from_before_a_series_began_has_no_bars_of_it(store):
+    store.commit_bars(fetched(bar(0)))
+    before = store.snapshot()
+    store.commit_bars(fetched(bar(0, symbol="QQQ")))
+
+    assert store.bars("QQQ", snapshot=before).is_empty()
+    assert store.bars(["QQQ", "SPY"], snapshot=before)["symbol"].to_list() == ["SPY"]
+    with pytest.raises(lake.BarsMissingError, match="No bars of NONE"):
+        store.bars("NONE", snapshot=before)

@@ -12,7 +12,7 @@ from lake.coverage import subtract
 from lake.datasets import BARS_1M, BARS_DAILY, DATASETS, Dataset
 
 if TYPE_CHECKING:
-    from lake.closing import Closing
+    from lake.file_closes import FileCloses
     from lake.planning import Planner
 
 #: An older close is no price any more: weekends, holidays and usual halts are shorter.
@@ -101,14 +101,16 @@ def _from_files(
     source: str,
     symbols: pl.Series,
     as_of: datetime | None,
-    look: "Callable[[Closing], pl.DataFrame]",
+    look: "Callable[[FileCloses], pl.DataFrame]",
 ) -> pl.DataFrame | None:
     """What files say; None where they do not hold it all, or upkeep has just replaced one."""
     if files is None:
         return None
-    from lake.closing import Closing  # which plans, and the catalog's macros need this module
+    from lake.file_closes import (
+        FileCloses,
+    )  # which plans, and the catalog's macros need this module
 
-    held = Closing.planned(files, source, symbols.to_list(), as_of)
+    held = FileCloses.planned(files, source, symbols.to_list(), as_of)
     try:
         return look(held) if held is not None else None
     except FileNotFoundError:

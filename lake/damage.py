@@ -15,7 +15,6 @@ from lake.planning import Planner
 from lake.reader import Reader
 from lake.reading import Question
 
-_REVISIONS = "bar_revisions"
 _CANNOT_READ = (duckdb.Error, pl.exceptions.PolarsError, OSError)
 
 
@@ -47,7 +46,7 @@ class NamingReader(Reader):
 
     @contextmanager
     def _naming(self, question: Question) -> Iterator[None]:
-        tables = question.dataset.tables
+        tables = question.dataset.tables_at(question.as_of)
         with named(self._naming_catalog, self._naming_home, tables, question.symbols):
             yield
 
@@ -70,7 +69,7 @@ def named(
     try:
         yield
     except _CANNOT_READ as error:
-        found = _to_blame(Planner(catalog, home), [*tables, _REVISIONS, "sessions"], symbols)
+        found = _to_blame(Planner(catalog, home), [*tables, "sessions"], symbols)
         if found is None:
             raise
         path, words = found

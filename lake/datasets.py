@@ -6,12 +6,15 @@ verification ask this list and know no names.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 
 import polars as pl
 
 from lake.errors import InvalidError
 from lake.schema import BAR_RULES
+
+#: The table of former values, of all datasets.
+REVISIONS = "bar_revisions"
 
 
 class DatasetError(InvalidError):
@@ -50,6 +53,10 @@ class Dataset:
     def tables(self) -> tuple[str, ...]:
         """The tables that together hold its current bars, no key twice."""
         return (self.name, self.live) if self.live else (self.name,)
+
+    def tables_at(self, as_of: datetime | None) -> tuple[str, ...]:
+        """The tables that hold its bars as they were known at a moment; None for now."""
+        return (*self.tables, REVISIONS) if as_of else self.tables
 
 
 _TIME = pl.col("timestamp")

@@ -8,24 +8,13 @@ that is a parameter's would mean the parameter.
 
 from lake.adjustment import APPLIED, DIVIDENDS, SPIN_OFFS, SPLITS
 from lake.datasets import BARS_1M, BARS_DAILY, DATASETS, Dataset
+from lake.timeframes import NEEDED
 
 #: As in :mod:`lake.closes`, which cannot be named here: the catalog's layout needs this module.
 OLDEST_DAYS = 14
 _NAN = "'NaN'::DOUBLE"
 _DETAILS = ("rate", "new_rate", "source_rate", "new_symbol", "currency", "special", "sub_type")
-_COLUMNS = [
-    "source",
-    "symbol",
-    "timestamp",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "trade_count",
-    "vwap",
-    "flags",
-]
+_COLUMNS = ["source", "symbol", *NEEDED]
 
 
 def known_bars(dataset: Dataset, moment: str) -> str:

@@ -51,12 +51,11 @@ class Hours:
         from lake import arrays
 
         values = times.to_numpy()
-        every = pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True)
-        regular = (
-            every.alias("is_regular")
-            if daily
-            else arrays.within(values, self._opens.to_numpy(), self._closes.to_numpy())
-        )
+        if daily:
+            every = pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True)
+            regular = every.alias("is_regular")
+        else:
+            regular = arrays.within(values, self._opens.to_numpy(), self._closes.to_numpy())
         lengths = times.chunk_lengths()
         return [_in_pieces(column, lengths) for column in (arrays.session_dates(values), regular)]
 

@@ -39,6 +39,11 @@ _INDEXES: dict[str, str] = {
     "barlake_data_file": "ducklake_data_file (table_id, partition_id, end_snapshot)",
 }
 
+# Ledgers keep their rows in the catalog: one symbol's are found without a look at all others.
+_INLINED = """SELECT 'barlake_' || i.table_name, i.table_name || ' (symbol)'
+    FROM ducklake_inlined_data_tables i JOIN ducklake_column c USING (table_id)
+    WHERE c.column_name = 'symbol' AND c.end_snapshot IS NULL"""
+
 #: Tables that begin with statistics, for two reasons. DuckLake asks its catalog for the statistics of
 #: a table without any again and again, 25 ms each: a plan of `bars` took ten times as long. And where
 #: a first commit writes several files and one of them has nothing but nulls in a column, DuckLake 1.0
@@ -204,7 +209,8 @@ def _show(connection: duckdb.DuckDBPyConnection) -> None:
 def _number(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
     connection.execute(f"USE {metadata}")
     try:
-        for name, target in _INDEXES.items():
+        inlined = sqlite(connection, metadata, _INLINED)
+        for name, target in [*_INDEXES.items(), *inlined]:
             connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {target}")
         connection.execute("BEGIN")
         connection.execute(_EMPTY_STATISTICS)

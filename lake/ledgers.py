@@ -11,7 +11,7 @@ import polars as pl
 
 from lake.catalog import METADATA, Catalog
 from lake.coverage import Interval, merge
-from lake.planning import Planner
+from lake.planning import TRIES, Plan, Planner
 from lake.scanning import scan
 from lake.sqltext import quoted, sqlite
 
@@ -72,9 +72,19 @@ class Ledgers:
         """Rows whose columns have one of some values each; None if only DuckLake can say."""
         if not all(keys.values()):
             return []
-        plan = self._planner.plan([table], inlined=True)
-        if plan is None:
-            return None
+        for _ in range(TRIES):
+            plan = self._planner.plan([table], inlined=True)
+            if plan is None:
+                break
+            try:
+                return self._planned(plan, table, columns, keys)
+            except FileNotFoundError:
+                self._planner.forget()
+        return None
+
+    def _planned(
+        self, plan: Plan, table: str, columns: Sequence[str], keys: dict[str, Sequence[str]]
+    ) -> list[tuple[object, ...]]:
         conditions = [
             f"{name} IN ({', '.join(quoted(value) for value in values)})"
             for name, values in keys.items()

@@ -19,6 +19,8 @@ from lake.home import Home
 from lake.sqltext import Row, quoted, sqlite
 
 _KEPT_PLANS = 4096
+#: Replaced files stay for an hour; whoever was slower than that plans once more.
+TRIES = 2
 # A file's time of change is only so fine: two commits within this long may leave the same one.
 _SETTLED_NS = 50_000_000
 

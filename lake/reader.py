@@ -17,20 +17,16 @@ from lake.adjustment import adjusted
 from lake.catalog import Catalog
 from lake.hours import Hours
 from lake.ledgers import Ledgers
-from lake.planning import DataFile, Plan, Planner
-from lake.reading import Question, Span, windows, without_limit
-from lake.scanning import scan
-from lake.timeframes import READ_COLUMNS, needed_of
+from lake.planning import TRIES, DataFile, Plan, Planner
+from lake.reading import Question, windows, without_limit
+from lake.scanning import Series, scan
+from lake.timeframes import NEEDED, needed_of
 
 if TYPE_CHECKING:
     from lake.resampling import Calendar
 
 _TIME = pl.col("timestamp")
 _FEW = 20_000
-_MADE = ("symbol", "source", "session_date", "is_regular")
-_REVISIONS = "bar_revisions"
-# Replaced files stay for an hour; whoever was slower than that plans once more.
-_TRIES = 2
 
 _T = TypeVar("_T")
 
@@ -73,8 +69,7 @@ class Reader:
         return self._somewhere(question, question.symbols[0], lambda held: held.extent(question))
 
     def _plan(self, question: Question, symbols: Sequence[str]) -> Plan | None:
-        revisions = [_REVISIONS] if question.as_of else []
-        tables = [*question.dataset.tables, *revisions, "sessions"]
+        tables = [*question.dataset.tables_at(question.as_of), "sessions"]
         return self._planner.plan(tables, symbols, question.snapshot)
 
     def _one(self, question: Question, symbol: str, plan: Plan | None) -> pl.DataFrame:
@@ -89,7 +84,7 @@ class Reader:
     ) -> _T:
         """Look at the files of a series, or let DuckLake where that is not enough."""
         plan = plan or self._plan(question, question.symbols)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             if plan is None:
                 break
             try:
@@ -278,9 +273,11 @@ def _current(plan: Plan, question: Question) -> list[DataFile]:
 def _extent(question: Question, symbol: str, plan: Plan) -> tuple[datetime | None, datetime | None]:
     """Moments that no bar of the question lies outside of; None where there can be none."""
     low, high = question.whole_days(question.span)
-    tables = [*question.dataset.tables, *([_REVISIONS] if question.as_of else [])]
     files = [
-        file for table in tables for file in plan.files[table] if file.may_hold(symbol, low, high)
+        file
+        for table in question.dataset.tables_at(question.as_of)
+        for file in plan.files[table]
+        if file.may_hold(symbol, low, high)
     ]
     firsts = [file.first for file in files if file.first is not None]
     lasts = [file.last for file in files if file.last is not None]
@@ -297,18 +294,9 @@ def _minutes(question: Question, symbol: str, source: str, plan: Plan) -> pl.Dat
     span = question.whole_days(question.span)
     asked = question.columns
     wanted = {"timestamp", *(needed_of(asked) if question.rolls_up else asked)}
-    columns = [name for name in READ_COLUMNS if name in wanted and name not in _MADE]
-    known = [pl.col("recorded_at") <= question.as_of] if question.as_of else []
-    frames: list[pl.LazyFrame] = []
-    for table in question.dataset.tables:
-        frames += _frames(plan.files[table], symbol, source, span, columns, known)
-    if question.as_of:
-        then = [
-            *known,
-            pl.col("superseded_at") > question.as_of,
-            pl.col("dataset") == question.dataset.name,
-        ]
-        frames += _frames(plan.files[_REVISIONS], symbol, source, span, columns, then)
+    columns = [name for name in NEEDED if name in wanted]
+    series = Series(question.dataset, symbol, source, question.as_of)
+    frames = series.frames(plan, columns, span)
     if not frames:
         return pl.DataFrame(schema={name: _TYPES[name] for name in columns})
     bars = (frames[0] if len(frames) == 1 else pl.concat(frames)).collect()
@@ -322,28 +310,6 @@ def _is_sorted(times: pl.Series) -> bool:
     from lake.arrays import is_sorted
 
     return is_sorted(times)
-
-
-def _frames(
-    files: Sequence[DataFile],
-    symbol: str,
-    source: str,
-    span: Span,
-    columns: Sequence[str],
-    only: Sequence[pl.Expr],
-) -> list[pl.LazyFrame]:
-    held = [file for file in files if file.may_hold(symbol, *span) and file.may_be_of(source)]
-    mine = sorted((file for file in held if file.exact(symbol, source)), key=_opening)
-    shared = [file for file in held if not file.exact(symbol, source)]
-    series = [pl.col("symbol") == symbol, pl.col("source") == source]
-    return [
-        *([scan(mine, columns, span, only)] if mine else []),
-        *([scan(shared, columns, span, [*series, *only])] if shared else []),
-    ]
-
-
-def _opening(file: DataFile) -> tuple[bool, datetime | None]:
-    return (file.first is not None, file.first)
 
 
 _TYPES: dict[str, pl.DataType] = {

@@ -1,12 +1,14 @@
 """Reading Parquet files that a plan names: their rows without the deleted ones."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
-from lake.planning import DataFile
+from lake.datasets import REVISIONS, Dataset
+from lake.planning import DataFile, Plan
 
 _TIME = pl.col("timestamp")
 _ROW = "_row"
@@ -36,6 +38,69 @@ def scan(
         (frame.filter(*conditions) if conditions else frame).select(columns) for frame in frames
     ]
     return found[0] if len(found) == 1 else pl.concat(found)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The bars of one symbol from one source.
+
+    Attributes:
+        dataset: Whose bars.
+        symbol: Of the bars.
+        source: Provider and feed.
+        as_of: As the lake knew them then (UTC); None for now.
+    """
+
+    dataset: Dataset
+    symbol: str
+    source: str
+    as_of: datetime | None = None
+
+    def frames(self, plan: Plan, columns: Sequence[str], span: Span) -> list[pl.LazyFrame]:
+        """Its bars of a span in the files of a plan: none, or frames to be put one after the other."""
+        if self.as_of is None:
+            return [
+                frame
+                for table in self.dataset.tables
+                for frame in self._within(plan.files[table], columns, span)
+            ]
+        known = pl.col("recorded_at") <= self.as_of
+        then = [
+            known,
+            pl.col("superseded_at") > self.as_of,
+            pl.col("dataset") == self.dataset.name,
+        ]
+        return [
+            frame
+            for table in self.dataset.tables_at(self.as_of)
+            for frame in self._within(
+                plan.files[table], columns, span, then if table == REVISIONS else [known]
+            )
+        ]
+
+    def _within(
+        self,
+        files: Sequence[DataFile],
+        columns: Sequence[str],
+        span: Span,
+        only: Sequence[pl.Expr] = (),
+    ) -> list[pl.LazyFrame]:
+        held = [
+            file
+            for file in files
+            if file.may_hold(self.symbol, *span) and file.may_be_of(self.source)
+        ]
+        mine = [file for file in held if file.exact(self.symbol, self.source)]
+        shared = [file for file in held if not file.exact(self.symbol, self.source)]
+        itself = [pl.col("symbol") == self.symbol, pl.col("source") == self.source]
+        return [
+            *([scan(sorted(mine, key=_opening), columns, span, only)] if mine else []),
+            *([scan(shared, columns, span, [*itself, *only])] if shared else []),
+        ]
+
+
+def _opening(file: DataFile) -> tuple[bool, datetime | None]:
+    return (file.first is not None, file.first)
 
 
 def _parquet(paths: Sequence[str], **options: Any) -> pl.LazyFrame:

@@ -45,18 +45,10 @@ READ_COLUMNS: tuple[str, ...] = (
     "is_regular",
 )
 
-#: What a bar needs to become part of a longer one.
-NEEDED: tuple[str, ...] = (
-    "timestamp",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "trade_count",
-    "vwap",
-    "flags",
-)
+# What a reader makes of where a bar lies and when it was: no file has to hold it.
+_MADE = ("symbol", "source", "session_date", "is_regular")
+#: What a bar needs to become part of a longer one: what is stored of it, but for whose it is.
+NEEDED: tuple[str, ...] = tuple(name for name in READ_COLUMNS if name not in _MADE)
 
 
 def needed_of(columns: Collection[str]) -> tuple[str, ...]:

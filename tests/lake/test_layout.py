@@ -33,6 +33,9 @@ def set_back(home, layout):
         connection.execute(f"DROP VIEW {view}")
     connection.execute("CALL lake.set_option('parquet_row_group_size', '122880')")
     connection.close()
+    catalog = sqlite3.connect(home / "duckdb" / "lake.sqlite")
+    catalog.execute("DROP INDEX barlake_" + inlined(catalog)["coverage"])
+    catalog.close()
     number(home, layout)
 
 
@@ -42,6 +45,16 @@ def number(home, layout):
     catalog.commit()
     catalog.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     catalog.close()
+
+
+def inlined(catalog):
+    """The tables that hold the ledgers' rows, by ledger."""
+    return dict(
+        catalog.execute(
+            """SELECT t.table_name, i.table_name FROM ducklake_inlined_data_tables i
+               JOIN ducklake_table t USING (table_id)"""
+        )
+    )
 
 
 def facts(home):
@@ -116,3 +129,18 @@ def test_a_table_that_was_empty_is_read_like_any_other_once_it_has_rows(home):
         ):
             found = opened.sql(f"SELECT count(*) AS n FROM bars_live WHERE {condition}")
             assert found.item() == count, condition
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("ledger", ["coverage", "series", "changes"])
+def test_one_symbols_rows_of_a_ledger_are_found_by_an_index(home, ledger, older):
+    if older:
+        set_back(home, 2)
+        facts(home)
+    catalog = sqlite3.connect(home / "duckdb" / "lake.sqlite")
+    table = inlined(catalog)[ledger]
+
+    plan = catalog.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE symbol IN ('SPY')")
+
+    assert [row[3] for row in plan] == [f"SEARCH {table} USING INDEX barlake_{table} (symbol=?)"]
+    catalog.close()

@@ -9,19 +9,17 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from lake.datasets import DATASETS, Dataset
-from lake.planning import DataFile, Plan, Planner
-from lake.scanning import scan
+from lake.planning import Plan, Planner
+from lake.scanning import Series, Span, scan
 from lake.sessions import midnight
 
-_REVISIONS = "bar_revisions"
 _TIME = pl.col("timestamp")
 #: Regular hours, and the midnight of New York, lie in the UTC day of their session.
 _DAY = _TIME.dt.date()
 _ROWS = {"symbol": pl.String(), "timestamp": pl.Datetime("us", "UTC"), "close": pl.Float64()}
-_Span = tuple[datetime | None, datetime | None]
 
 
-class Closing:
+class FileCloses:
     """The bars of one source as they were known at a time, read from files.
 
     Raises:
@@ -34,11 +32,10 @@ class Closing:
     @classmethod
     def planned(
         cls, planner: Planner, source: str, symbols: Sequence[str], as_of: datetime | None
-    ) -> "Closing | None":
+    ) -> "FileCloses | None":
         """For some symbols; None where files do not hold the whole answer."""
-        tables = [table for dataset in DATASETS.values() for table in dataset.tables]
-        names = [*tables, *([_REVISIONS] if as_of else []), "sessions"]
-        plan = planner.plan(names, sorted({*symbols}))
+        tables = {table for dataset in DATASETS.values() for table in dataset.tables_at(as_of)}
+        plan = planner.plan([*sorted(tables), "sessions"], sorted({*symbols}))
         return cls(plan, source, as_of) if plan is not None else None
 
     def sessions(self) -> pl.DataFrame:
@@ -55,7 +52,7 @@ class Closing:
             frames = [
                 frame
                 for dataset in DATASETS.values()
-                for frame in self._frames(dataset, symbol, (first, None))
+                for frame in self._bars(dataset, symbol, (first, None))
             ]
             if frames:
                 newest = session.alias("newest")
@@ -126,36 +123,10 @@ class Closing:
                 frame.filter(_DAY.is_in(days.implode())).select(
                     pl.lit(symbol).alias("symbol"), "timestamp", "close"
                 )
-                for frame in self._frames(dataset, str(symbol), span)
+                for frame in self._bars(dataset, str(symbol), span)
             ]
         return pl.concat([pl.DataFrame(schema=_ROWS), *pl.collect_all(frames)])
 
-    def _frames(self, dataset: Dataset, symbol: str, span: _Span) -> list[pl.LazyFrame]:
-        known = [] if self._as_of is None else [pl.col("recorded_at") <= self._as_of]
-        frames = [
-            frame
-            for table in dataset.tables
-            for frame in self._scans(self._plan.files[table], symbol, span, known)
-        ]
-        if self._as_of is None:
-            return frames
-        then = [
-            *known,
-            pl.col("superseded_at") > self._as_of,
-            pl.col("dataset") == dataset.name,
-        ]
-        return frames + self._scans(self._plan.files[_REVISIONS], symbol, span, then)
-
-    def _scans(
-        self, files: Sequence[DataFile], symbol: str, span: _Span, only: Sequence[pl.Expr]
-    ) -> list[pl.LazyFrame]:
-        held = [file for file in files if file.may_hold(symbol, *span)]
-        held = [file for file in held if file.may_be_of(self._source)]
-        mine = [file for file in held if file.exact(symbol, self._source)]
-        shared = [file for file in held if file not in mine]
-        series = [pl.col("symbol") == symbol, pl.col("source") == self._source]
-        columns = ["timestamp", "close"]
-        return [
-            *([scan(mine, columns, span, only)] if mine else []),
-            *([scan(shared, columns, span, [*series, *only])] if shared else []),
-        ]
+    def _bars(self, dataset: Dataset, symbol: str, span: Span) -> list[pl.LazyFrame]:
+        series = Series(dataset, symbol, self._source, self._as_of)
+        return series.frames(self._plan, ["timestamp", "close"], span)

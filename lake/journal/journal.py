@@ -70,6 +70,16 @@ class Journal:
         return self._database.name
 
     @property
+    def database(self) -> Database:
+        """Where it all lies, for what stands beside jobs: events, switches, the rate budget."""
+        return self._database
+
+    @property
+    def now(self) -> datetime:
+        """The time by its clock (UTC)."""
+        return self._now()
+
+    @property
     def file(self) -> Path | None:
         """Where SQLite keeps it; None for a server's."""
         return self._database.file
@@ -142,6 +152,7 @@ class Journal:
                 created_at=self._now(),
                 started_at=None,
                 finished_at=None,
+                parent=None,
             )
             connection.execute(insert(jobs).values(**_row(job), crashes=0))
             connection.execute(insert(claims).values(job_id=job.id, **asked))

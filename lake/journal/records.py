@@ -35,6 +35,7 @@ class Job:
         created_at: When it was queued.
         started_at: When a worker first took it; None before.
         finished_at: When it was done or failed; None before.
+        parent: The job that it is a part of; None for whole jobs.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    parent: str | None = None
 
     @property
     def is_finished(self) -> bool:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 #: The newest revision in ``migrations/versions``; a journal that has it needs no migration.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData()
 
@@ -77,7 +77,9 @@ jobs = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("started_at", UtcTime),
     Column("finished_at", UtcTime),
+    Column("parent", String(32)),  # the job that this one is a part of
     Index("jobs_by_state", "state", "number"),
+    Index("jobs_by_parent", "parent", "state"),
     Index("jobs_by_symbol", "symbol", "kind", "number"),
 )
 
@@ -125,4 +127,65 @@ heartbeats = Table(
     Column("beat_at", UtcTime, nullable=False),
     Column("period", Float, nullable=False),  # seconds; silent for longer than this is stalled
     Index("heartbeats_by_age", "beat_at"),
+)
+
+#: What happened, in order: one typed stream that readers follow by its number.
+events = Table(
+    "events",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String(32), nullable=False),  # job, heartbeat, alert, bars ...
+    Column("source", String(64)),
+    Column("symbol", String(32)),
+    Column("job_id", String(32)),
+    Column("facts", JSON, nullable=False),
+    Index("events_by_age", "at"),
+)
+
+#: What a provider lets one account ask, a row a window: one budget for all processes.
+rate_windows = Table(
+    "rate_windows",
+    metadata,
+    Column("account", String(128), primary_key=True),  # provider, host and a hash of the key
+    Column("seconds", Float, primary_key=True),
+    Column("most", Integer, nullable=False),
+    Column("remaining", Integer, nullable=False),
+    Column("resets_at", Float, nullable=False),  # seconds since 1970, of our clock
+)
+
+#: Agents that a user has stopped or paused; kept across restarts.
+switches = Table(
+    "switches",
+    metadata,
+    Column("agent", String(32), primary_key=True),  # the kind: ingest, live, features, upkeep ...
+    Column("state", String(16), nullable=False),  # running, paused or stopped
+    Column("reason", Text, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
+#: What is wrong now, and what was: one row an alert, open until it is over.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("kind", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),  # an agent, or a series
+    Column("message", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("raised_at", UtcTime, nullable=False),
+    Column("over_at", UtcTime),
+    Column("told_at", UtcTime),  # when the webhook took it
+    Index("alerts_by_subject", "kind", "subject", "over_at"),
+)
+
+#: How requests went, by series and day (UTC): the error rate of a source.
+request_tallies = Table(
+    "request_tallies",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("symbol", String(32), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""What the lake promises when a disk is full: a clear sentence, nothing lost, and on it goes."""
+"""What the lake promises when a disk is full or nearly so: a clear sentence, nothing lost, and on it goes."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import lake
 from lake.backup import backup, restore
 from lake.backup.restoring import check_backup
 from lake.faults import DiskFullError
+from lake.room import DiskLowError, check_room, parse_room
 from lake.upkeep import Plan, run
 from lake.verify import verify
 from tests.lake.mounts import mounted
@@ -116,3 +117,31 @@ def test_a_full_disk_stops_a_restore_and_nothing_is_left_of_it(tight, disk, tmp_
 
     assert [file.name for file in disk.iterdir()] == ["home"]
     assert restore(tmp_path / "saved", disk / "again").snapshot == tight.snapshot()
+
+
+def test_bars_are_refused_before_the_disk_is_full(store):
+    with lake.open(store.home, floor=1e18) as careful:
+        with pytest.raises(DiskLowError, match="BARLAKE_DISK_FLOOR"):
+            careful.commit_bars(fetched(bar(0)))
+        assert careful.symbols().is_empty()
+        careful.pin("small writes go on")
+
+
+def test_the_floor_may_be_a_share_or_nothing(tmp_path):
+    with pytest.raises(DiskLowError):
+        check_room(tmp_path, 0.9999999)
+    check_room(tmp_path, 0)
+    check_room(tmp_path, 1)
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "0.5", "100%", "5 apples"])
+def test_a_floor_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="no room like 500MB"):
+        parse_room(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "room"), [("0", 0), ("2GB", 2e9), ("750 mb", 75e7), ("1024", 1024), ("5%", 0.05)]
+)
+def test_a_floor_is_read(text, room):
+    assert parse_room(text) == pytest.approx(room)

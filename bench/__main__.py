@@ -79,7 +79,7 @@ def _measured(folder: Path) -> list[Row]:
         _add(ours, _ran([sys.executable, "-m", "bench.barlake", "cold", str(home)]))
         if PEERS.exists():
             arctic = folder / f"arctic-{turn}"
-            command = [str(PEERS), str(ROOT / "peers" / "arctic.py"), str(plain), str(arctic)]
+            command = [str(PEERS), "-m", "bench.peers.arctic", str(plain), str(arctic)]
             _add(theirs, _ran(command))
         _add(ours, _ran([sys.executable, "-m", "bench.barlake", "appends", _copy(home, turn)]))
     crowd = _ran([sys.executable, "-m", "bench.crowd", _copy(home, ROUNDS)])

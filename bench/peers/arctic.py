@@ -1,18 +1,18 @@
 """ArcticDB (LMDB) on the same bars: prints a JSON object of medians in milliseconds.
 
-python arctic.py BARS.parquet FOLDER
+python -m bench.peers.arctic BARS.parquet FOLDER
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import arcticdb
 import pandas as pd
 import polars as pl
+
+from bench.timing import milliseconds
 
 DAY = (pd.Timestamp("2022-06-01 04:00"), pd.Timestamp("2022-06-02 04:00"))
 HOURLY = {
@@ -22,16 +22,6 @@ HOURLY = {
     "close": ("close", "last"),
     "volume": ("volume", "sum"),
 }
-
-
-def milliseconds(work: Callable[[], object], calls: int = 15) -> float:
-    work()
-    times = []
-    for _ in range(calls):
-        begun = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begun)
-    return median(times) * 1000
 
 
 def main() -> None:

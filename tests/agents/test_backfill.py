@@ -1,7 +1,6 @@
 """What the backfill promises, against a real server over loopback and a real lake."""
 
 import json
-import shutil
 import threading
 import time
 import types
@@ -28,20 +27,6 @@ WEEK = (date(2024, 11, 4), date(2024, 11, 8))
 def url():
     with running(SandboxConfig(now=NOW)) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    home = tmp_path_factory.mktemp("empty")
-    lake.open(home, create=True).close()
-    return home
-
-
-@pytest.fixture
-def store(empty, tmp_path):
-    shutil.copytree(empty, tmp_path / "home")
-    with lake.open(tmp_path / "home", now=lambda: NOW) as opened:
-        yield opened
 
 
 def source(url, feed="iex", key="k", **urls):

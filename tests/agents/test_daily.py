@@ -1,6 +1,5 @@
 """What fetching daily bars promises: the provider's own, once over, and apart from the minutes."""
 
-import shutil
 import warnings
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -39,20 +38,6 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "bars_1day"
 def url():
     with running(SandboxConfig(now=NOW, free_plan=True)) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    home = tmp_path_factory.mktemp("empty")
-    lake.open(home, create=True).close()
-    return home
-
-
-@pytest.fixture
-def store(empty, tmp_path):
-    shutil.copytree(empty, tmp_path / "home")
-    with lake.open(tmp_path / "home", now=lambda: NOW) as opened:
-        yield opened
 
 
 def source(url, feed="sip"):

@@ -23,20 +23,6 @@ from tests.market import OPEN, bar, bars, fetched, frame
 NEW_YORK = Form(zone="America/New_York", symbol="SPY")
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("empty")
-    lake.open(home, create=True).close()
-    return home
-
-
-@pytest.fixture
-def store(empty, tmp_path):
-    shutil.copytree(empty, tmp_path / "home")
-    with lake.open(tmp_path / "home") as opened:
-        yield opened
-
-
 def written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path

@@ -10,22 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
 
 import lake
 from lake import Covered, Fetched
-from lake.errors import BarsMissingError
-from lake.room import DiskLowError, check_room, parse_room
-from lake.scan_sql import source_of
-from lake.sessions import midnight
-from lake.upkeep import STEPS, Plan, Rule, RuleError, StepError, delete_symbol, parse_rules, run
+from lake.upkeep import STEPS, Plan, StepError, run
+from tests.lake.rounds import ALL, CURRENT, LATER, at, live, same
 from tests.market import OPEN, SOURCE, bar, bars, fetched, session_covered
 
 DAY = date(2024, 11, 4)
-LATER = datetime.now(UTC) + timedelta(days=400)
-#: Everything at once: all snapshots but the newest and the pinned ones, all replaced files.
-ALL = Plan(LATER, keep=timedelta(0), replaced_kept=timedelta(0))
-CURRENT = "(FROM bars_1m UNION ALL FROM bars_live)"
 
 
 def content(store):
@@ -43,29 +35,6 @@ def as_of(store, moment):
                 WHERE recorded_at <= $1 AND superseded_at > $1 ORDER BY ALL"""
     with store.reading() as connection:
         return connection.execute(query, [moment]).pl()
-
-
-def at(store, snapshot):
-    with store.reading() as connection:
-        return [
-            connection.execute(f"FROM {table} AT (VERSION => {snapshot}) ORDER BY ALL").pl()
-            for table in ("bars_1m", "bars_live", "bar_revisions")
-        ]
-
-
-def same(before, after):
-    for left, right in zip(before, after, strict=True):
-        assert_frame_equal(left, right)
-
-
-def live(store, *minutes, symbol="SPY", source=SOURCE):
-    """Bars as a live batch leaves them: plain rows in bars_live."""
-    with store.writing() as transaction:
-        for minute in minutes:
-            transaction.connection.execute(
-                "INSERT INTO bars_live VALUES (?, ?, ?, 1, 2, 1, 2, 10, 1, 1.5, 0, ?)",
-                [source, symbol, OPEN + timedelta(minutes=minute), transaction.recorded_at],
-            )
 
 
 def forget_live(store, minute):
@@ -314,191 +283,3 @@ def test_rounds_beside_writers_lose_nothing_and_readers_see_no_error(store):
     )
     assert held.rows() == [("SPY", 15, 15), ("W0", 15, 15), ("W1", 15, 15)]
     assert store.sql("SELECT count(*) FROM bar_revisions").item() == 2 * 15
-
-
-# Retention -----------------------------------------------------------------------------------
-
-
-def test_bars_older_than_their_rule_go_with_coverage_and_revisions_in_whole_sessions(store):
-    next_day = DAY + timedelta(days=1)
-    both = (
-        Covered("SPY", midnight(DAY), midnight(next_day + timedelta(days=1))),
-        session_covered(DAY, "QQQ"),
-    )
-    tomorrow = OPEN + timedelta(days=1)
-    store.commit_bars(fetched(bar(0), bar(1), bar(tomorrow), bar(0, symbol="QQQ"), covered=both))
-    store.commit_bars(fetched(bar(0, 101.0), bar(tomorrow, 101.0)))
-    live(store, 2)
-    plan = Plan(
-        datetime(2026, 11, 5, 18, tzinfo=UTC),
-        rules=(Rule("bars_1m", 2, ("SPY",)),),
-        only=("retire",),
-    )
-
-    would = run(store, plan, dry_run=True).did
-    assert run(store, plan).did == would == {"bars_retired": 3, "series_retired": 1}
-
-    current = store.sql(f"SELECT symbol, timestamp FROM {CURRENT} ORDER BY symbol, timestamp")
-    assert current.rows() == [("QQQ", OPEN), ("SPY", tomorrow)]
-    assert store.covered("SPY", SOURCE) == [
-        (midnight(next_day), midnight(next_day + timedelta(days=1)))
-    ]
-    assert store.sql("SELECT timestamp FROM bar_revisions")["timestamp"].to_list() == [tomorrow]
-    told = store.sql("SELECT symbol, session FROM changes WHERE kind = 'retired'")
-    assert told.rows() == [("SPY", DAY)]
-    assert run(store, plan).did == {"bars_retired": 0, "series_retired": 0}
-
-
-def test_a_series_without_bars_left_is_no_series(store):
-    store.commit_bars(fetched(bar(0), covered=(session_covered(DAY),)))
-
-    run(store, Plan(LATER, rules=parse_rules("bars_1m:1y"), only=("retire",)))
-
-    assert store.symbols().is_empty()
-    assert store.covered("SPY", SOURCE) == []
-    with pytest.raises(BarsMissingError):
-        store.bars("SPY")
-
-
-def test_a_rule_that_names_a_symbol_stands_above_the_rule_for_all(store):
-    store.commit_bars(fetched(bar(0), bar(0, symbol="QQQ")))
-
-    run(store, Plan(LATER, rules=parse_rules("bars_1m:1y; bars_1m:SPY:50y"), only=("retire",)))
-
-    assert store.symbols()["symbol"].to_list() == ["SPY"]
-
-
-@pytest.mark.parametrize("text", ["bars_1m", "bars_9m:1y", "bars_1m:0y", "bars_1m:../x:1y", "1y"])
-def test_a_rule_that_cannot_be_read_is_refused_with_an_example(text):
-    with pytest.raises(RuleError, match="Write it like bars_1m:10y"):
-        parse_rules(text)
-
-
-# Deletion ------------------------------------------------------------------------------------
-
-
-def held(store, symbol):
-    tables = (
-        "bars_1m",
-        "bars_live",
-        "bars_daily",
-        "bar_revisions",
-        "coverage",
-        "quarantine",
-        "series",
-    )
-    counts = {
-        table: store.sql(f"SELECT count(*) FROM {table} WHERE symbol = ?", [symbol]).item()
-        for table in (*tables, "corporate_actions")
-    }
-    return {table: count for table, count in counts.items() if count}
-
-
-def everywhere(store, symbol):
-    for source in ("alpaca:iex", "alpaca:sip"):
-        store.commit_bars(
-            fetched(
-                bar(0, symbol=symbol),
-                bar(1, -1.0, symbol=symbol),
-                covered=(session_covered(DAY, symbol),),
-                source=source,
-            )
-        )
-        store.commit_bars(fetched(bar(0, 101.0, symbol=symbol), source=source))
-        live(store, 5, symbol=symbol, source=source)
-    with store.writing() as transaction:
-        transaction.connection.execute(
-            """INSERT INTO corporate_actions (source, action_id, symbol, kind, ex_date, recorded_at)
-               VALUES ('alpaca', ?, ?, 'forward_split', DATE '2024-06-10', ?)""",
-            [symbol, symbol, transaction.recorded_at],
-        )
-
-
-def test_a_symbol_goes_from_every_table_and_no_other_with_it(store):
-    everywhere(store, "SPY")
-    everywhere(store, "QQQ")
-    other = held(store, "QQQ")
-
-    would = delete_symbol(store, "spy", dry_run=True)
-    assert held(store, "SPY") == other
-    assert delete_symbol(store, "SPY") == would
-    assert would == {
-        "bars": 4, "revisions": 2, "coverage": 2, "quarantine": 2, "series": 2, "corporate_actions": 1,
-    }  # fmt: skip
-    assert held(store, "SPY") == {}
-    assert held(store, "QQQ") == other
-    told = store.sql("SELECT source, session FROM changes WHERE kind = 'retired' ORDER BY source")
-    assert told.rows() == [("alpaca:iex", DAY), ("alpaca:sip", DAY)]
-
-
-def test_actions_stay_while_another_feed_of_the_provider_has_the_symbol(store):
-    everywhere(store, "SPY")
-
-    assert delete_symbol(store, "SPY", "alpaca:iex")["corporate_actions"] == 0
-    assert held(store, "SPY")["corporate_actions"] == 1
-    assert delete_symbol(store, "SPY", "alpaca:sip")["corporate_actions"] == 1
-    assert held(store, "SPY") == {}
-
-
-@pytest.mark.parametrize("source", [None, "alpaca:sip"])
-def test_what_is_not_there_cannot_be_deleted(store, source):
-    store.commit_bars(fetched(bar(0, symbol="QQQ")))
-
-    with pytest.raises(BarsMissingError):
-        delete_symbol(store, "SPY", source)
-
-
-def test_a_deleted_symbol_is_still_in_a_pinned_snapshot(store):
-    everywhere(store, "SPY")
-    snapshot = store.pin("before")
-    before = at(store, snapshot)
-
-    delete_symbol(store, "SPY")
-    run(store, ALL)
-
-    same(before, at(store, snapshot))
-
-
-def test_its_source_is_that_of_the_snapshot_where_ducklake_has_to_be_asked(store):
-    everywhere(store, "SPY")
-    snapshot = store.pin("before")
-    with store.reading() as connection:
-        shown = source_of(connection, "SPY", None)
-    delete_symbol(store, "SPY")
-
-    with store.reading() as connection:
-        assert source_of(connection, "SPY", None, snapshot=snapshot) == shown
-        assert source_of(connection, "SPY", shown, snapshot=snapshot) == shown
-        with pytest.raises(BarsMissingError):
-            source_of(connection, "SPY", shown)
-
-
-# The disk guard ------------------------------------------------------------------------------
-
-
-def test_bars_are_refused_before_the_disk_is_full(store):
-    with lake.open(store.home, floor=1e18) as careful:
-        with pytest.raises(DiskLowError, match="BARLAKE_DISK_FLOOR"):
-            careful.commit_bars(fetched(bar(0)))
-        assert careful.symbols().is_empty()
-        careful.pin("small writes go on")
-
-
-def test_the_floor_may_be_a_share_or_nothing(tmp_path):
-    with pytest.raises(DiskLowError):
-        check_room(tmp_path, 0.9999999)
-    check_room(tmp_path, 0)
-    check_room(tmp_path, 1)
-
-
-@pytest.mark.parametrize("text", ["", "much", "-1", "0.5", "100%", "5 apples"])
-def test_a_floor_that_is_none_is_refused(text):
-    with pytest.raises(ValueError, match="no room like 500MB"):
-        parse_room(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "room"), [("0", 0), ("2GB", 2e9), ("750 mb", 75e7), ("1024", 1024), ("5%", 0.05)]
-)
-def test_a_floor_is_read(text, room):
-    assert parse_room(text) == pytest.approx(room)

@@ -37,10 +37,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="chooses the generated market (%(default)s)")
     add("--symbols", default="", help=f"A,B,C (all of --data, or {','.join(DEFAULT_SYMBOLS)})")
     add("--now", help="a time that stands still, like 2024-11-29T16:00:00Z (the real clock)")
-    add("--rate-limit", type=int, default=10_000, help="requests a minute (%(default)s)")
+    add("--clock", help="a time to go on from, like 2024-11-04T09:25:00-05:00")
+    add("--speed", type=float, default=1.0, help="virtual seconds a real one (%(default)s)")
+    add("--rate-limit", type=int, default=10_000, help="requests a window (%(default)s)")
+    add("--rate-window", type=int, default=60, help="its seconds (%(default)s)")
     add("--key", default="", help="the only key accepted (any)")
     add("--secret", default="", help="its secret")
     add("--free-plan", action="store_true", help="refuse SIP bars of the last 15 minutes")
+    add("--late-trades", type=float, default=0.1, help="part of bars computed anew (%(default)s)")
+    add("--auth-seconds", type=float, default=10.0, help="a stream's patience (%(default)s)")
+    add("--stream-symbols", type=int, help="most symbols of a stream (30 with --free-plan)")
+    add("--faults", default="", metavar="FILE|JSON", help="what goes wrong; see docs/sandbox.md")
+    add("--fault-seed", type=int, help="decides when (that of --seed)")
     add("--until-eof", action="store_true", help="end when standard input closes")
     return parser
 
@@ -52,21 +60,39 @@ def _config(given: argparse.Namespace) -> SandboxConfig:
         data=given.data,
         seed=given.seed,
         symbols=tuple(s.strip().upper() for s in given.symbols.split(",") if s.strip()),
-        now=_instant(given.now),
+        now=_instant("--now", given.now),
+        begin=_instant("--clock", given.clock),
+        speed=given.speed,
         rate_limit=given.rate_limit,
+        rate_window=given.rate_window,
         key=given.key,
         secret=given.secret,
         free_plan=given.free_plan,
+        late_trades=given.late_trades,
+        auth_seconds=given.auth_seconds,
+        stream_symbols=given.stream_symbols,
+        faults=_faults(given.faults),
+        fault_seed=given.fault_seed,
     )
 
 
-def _instant(text: str | None) -> datetime | None:
+def _faults(given: str) -> str:
+    """The JSON itself, or what is in a file of it."""
+    if not given or given.lstrip().startswith("{"):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--faults {given} cannot be read ({error.strerror}).") from None
+
+
+def _instant(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"--now {text!r} is not a time like 2024-11-29T16:00:00Z.") from None
+        raise ConfigError(f"{name} {text!r} is not a time like 2024-11-29T16:00:00Z.") from None
     return moment if moment.tzinfo is None else moment.astimezone(UTC)
 
 

@@ -42,11 +42,11 @@ class Sessions:
         return int(np.searchsorted(self.days, day))
 
 
-def is_over(day: int, now: float) -> bool:
-    """Whether nothing more trades on a day: after its extended hours, or on the day after."""
+def over_at(day: int) -> int:
+    """From when on nothing more trades on a day: after its extended hours, or on the day after."""
     sessions = nyse()
     row = sessions.index(day)
-    return now >= (midnight(day + 1) if row is None else sessions.post_close[row])
+    return midnight(day + 1) if row is None else int(sessions.post_close[row])
 
 
 @cache

@@ -93,7 +93,9 @@ class ByteCache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Hold a value that is not held yet; the ones used longest ago give way."""
+        """Hold a value, instead of an older one; the ones used longest ago give way."""
+        if key in self._held:
+            self._bytes -= self._size(self._held.pop(key))
         self._held[key] = value
         self._bytes += self._size(value)
         while self._bytes > self._capacity and len(self._held) > 1:

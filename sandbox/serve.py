@@ -1,9 +1,11 @@
 """The sandbox as a process: in the foreground, or beside a program that needs one."""
 
+import asyncio
 import contextlib
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from types import FrameType
 from typing import IO
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sandbox.config import SandboxConfig
 from sandbox.errors import NotStartedError, PortError
@@ -23,6 +26,23 @@ START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 #: Longer than a client keeps an idle connection, so that it is the client who closes.
 KEEP_ALIVE_SECONDS = 120
+
+
+class Connection(H11Protocol):
+    """A client's connection that the application can reset: faults do."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Tell the application how; a websocket that comes of it inherits the state."""
+        self.app_state = {**self.app_state, "abort": lambda: reset(transport)}
+        super().connection_made(transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection with a reset instead of a farewell."""
+    with contextlib.suppress(OSError):
+        end = transport.get_extra_info("socket")
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def serve(config: SandboxConfig, ready: Callable[[str], None], *, until_eof: bool = False) -> None:
@@ -46,7 +66,8 @@ def serve(config: SandboxConfig, ready: Callable[[str], None], *, until_eof: boo
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=2,
-            ws="none",
+            http=Connection,
+            ws="websockets-sansio",
         )
         server = uvicorn.Server(options)
         if until_eof:

@@ -1,5 +1,7 @@
 """The sandbox as an ASGI application."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -10,17 +12,22 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.auth import account_of
 from sandbox.config import SandboxConfig
 from sandbox.data_routes import DataRoutes
 from sandbox.errors import ApiError, SandboxError
+from sandbox.faults import Faults, parse_plan
 from sandbox.folder import FolderMarket
 from sandbox.generator import GeneratedMarket
 from sandbox.limits import Quota, RateLimit
 from sandbox.market import Market
+from sandbox.revisions import Revisions
 from sandbox.store import BarStore
+from sandbox.stream import StreamServer
+from sandbox.ticker import Ticker
 from sandbox.trading_routes import TradingRoutes
 
 TRADING_PATHS = ("/v2/calendar", "/v2/clock", "/v2/assets")
@@ -39,17 +46,30 @@ def create_app(config: SandboxConfig, on_ready: Callable[[], None] = lambda: Non
         SandboxError: The folder cannot be served, or lacks a symbol.
     """
     market = open_market(config)
-    clock = config.clock
-    data = DataRoutes(BarStore(market, clock), free_plan=config.free_plan)
+    clock = config.make_clock()
+    seed = config.seed if config.fault_seed is None else config.fault_seed
+    faults = Faults(seed, parse_plan(config.faults) if config.faults else ())
+    revisions = Revisions(market, faults, config.late_trades, config.seed)
+    data = DataRoutes(BarStore(revisions, clock), free_plan=config.free_plan)
     trading = TradingRoutes(market, clock)
+    streams = StreamServer(config, faults)
+    ticker = Ticker(revisions, streams, clock, faults)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(ticker.run())
         on_ready()
         yield
+        ticking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticking
 
     return Starlette(
-        routes=[*data.routes(), *trading.routes()],
+        routes=[
+            WebSocketRoute("/v2/{feed}", streams.serve),
+            *data.routes(),
+            *trading.routes(),
+        ],
         middleware=[Middleware(Gate, config=config)],
         exception_handlers={
             ApiError: _explain,
@@ -72,7 +92,9 @@ class Gate:
 
     def __init__(self, app: ASGIApp, config: SandboxConfig) -> None:
         self._app, self._config = app, config
-        self._data, self._trading = RateLimit(config.rate_limit), RateLimit(config.rate_limit)
+        self._data, self._trading = (
+            RateLimit(config.rate_limit, config.rate_window) for _ in range(2)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

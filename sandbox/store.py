@@ -8,11 +8,12 @@ import numpy as np
 
 from sandbox.actions import adjustment_factors
 from sandbox.bars import EMPTY_BLOCK, Bars, Block, encode_each
-from sandbox.calendar import Int64s, is_over
+from sandbox.calendar import Int64s, over_at
 from sandbox.config import Clock
-from sandbox.market import Action, ByteCache, Market
+from sandbox.malformed import spoil
+from sandbox.market import Action, ByteCache
+from sandbox.revisions import NEVER, Revisions
 from sandbox.timeframes import (
-    MINUTE,
     ONE_MINUTE,
     Timeframe,
     day_bar,
@@ -27,8 +28,8 @@ CACHE_BYTES = 256 << 20
 MOST_AT_ONCE = 16
 ROWS_A_SESSION = 700
 
-#: Symbol, feed, timeframe, first and last day, factors of price and volume.
-Key = tuple[str, str, Timeframe, int, int, tuple[float, float]]
+#: Symbol, feed, timeframe, first and last day, factors of price and volume, faults' generation.
+Key = tuple[str, str, Timeframe, int, int, tuple[float, float], int]
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,38 @@ class Slice:
     end: int
 
 
+@dataclass(frozen=True)
+class Made:
+    """Bars of a unit, the rules they break, and from when to before when they are these."""
+
+    bars: Bars
+    broken: dict[int, str]
+    since: float
+    until: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """A block and when it may be served."""
+
+    block: Block
+    since: float
+    until: float
+
+
 class BarStore:
     """The bars of a market up to the present.
 
     Args:
-        market: Where minutes and days come from.
+        revisions: What minutes and days are when.
         clock: The present: a minute is served once it is over, the day that runs as its minutes so far.
     """
 
-    def __init__(self, market: Market, clock: Clock) -> None:
-        self.market, self.clock = market, clock
-        self._blocks: ByteCache[Key, Block] = ByteCache(CACHE_BYTES, lambda block: block.size)
+    def __init__(self, revisions: Revisions, clock: Clock) -> None:
+        self.revisions, self.market, self.clock = revisions, revisions.market, clock
+        self._blocks: ByteCache[Key, Held] = ByteCache(CACHE_BYTES, lambda held: held.block.size)
         self._actions: dict[str, tuple[Action, ...]] = {}
-        for action in market.actions:
+        for action in self.market.actions:
             self._actions[action.symbol] = (*self._actions.get(action.symbol, ()), action)
         self._close_before = lru_cache(maxsize=10_000)(self._find_close_before)
 
@@ -124,58 +144,66 @@ class BarStore:
 
     def _make(self, symbol: str, view: View, units: list[Int64s]) -> list[Block]:
         """A block for each unit, from the cache or made together."""
+        now = self.clock()
         actions = self.happened(symbol) if view.adjustments else ()
         keys = [self._key(symbol, view, unit, actions) for unit in units]
-        found = [self._blocks.get(key) for key in keys]
+        found = [self._held(key, now) for key in keys]
         missing = [row for row, block in enumerate(found) if block is None]
         if missing:
-            made = encode_each(
-                [self._bars(keys[row], view, units[row], actions) for row in missing]
-            )
-            today = new_york_day(self.clock())
-            for row, block in zip(missing, made, strict=True):
-                found[row] = block
-                if int(units[row][-1]) < today:  # today's may still grow
-                    self._blocks.put(keys[row], block)
+            made = [self._bars(keys[row], view, units[row], actions, now) for row in missing]
+            blocks = encode_each([one.bars for one in made])
+            for row, one, block in zip(missing, made, blocks, strict=True):
+                ready = spoil(block, one.broken) if one.broken else block
+                found[row] = ready
+                if one.since <= now < one.until:
+                    self._blocks.put(keys[row], Held(ready, one.since, one.until))
         return [block or EMPTY_BLOCK for block in found]
+
+    def _held(self, key: Key, now: float) -> Block | None:
+        held = self._blocks.get(key)
+        return held.block if held and held.since <= now < held.until else None
 
     def _key(self, symbol: str, view: View, unit: Int64s, actions: tuple[Action, ...]) -> Key:
         factors = self._factors(view, int(unit[0]), actions)
-        return symbol, view.feed, view.timeframe, int(unit[0]), int(unit[-1]), factors
+        ends = int(unit[0]), int(unit[-1])
+        generation = self.revisions.faults.generation
+        return symbol, view.feed, view.timeframe, *ends, factors, generation
 
     def _factors(self, view: View, day: int, actions: tuple[Action, ...]) -> tuple[float, float]:
         if not actions:
             return 1.0, 1.0
         return adjustment_factors(actions, date_of(day), view.adjustments, self._close_before)
 
-    def _bars(self, key: Key, view: View, unit: Int64s, actions: tuple[Action, ...]) -> Bars:
+    def _bars(
+        self, key: Key, view: View, unit: Int64s, actions: tuple[Action, ...], now: float
+    ) -> Made:
         symbol, feed, timeframe = key[:3]
-        first = int(unit[0])
+        first, last = int(unit[0]), int(unit[-1])
         if timeframe.is_intraday:  # whose unit is one day
-            bars = self._minutes(symbol, feed, first)
-            return roll_session(
-                bars.adjusted(*self._factors(view, first, actions)), timeframe, first
-            )
+            seen = self.revisions.at(symbol, feed, first, now)
+            bars = seen.bars.adjusted(*self._factors(view, first, actions))
+            broken = seen.broken if timeframe.is_raw else {}
+            rolled = roll_session(bars, timeframe, first)
+            return Made(rolled, broken, seen.since, seen.until)
         days = [
-            self._day(symbol, feed, day).adjusted(*self._factors(view, day, actions))
+            self._day(symbol, feed, day, now).adjusted(*self._factors(view, day, actions))
             for day in unit.tolist()
         ]
-        return roll_days(days, int(first_days(unit[:1], timeframe)[0]))
+        since = over_at(last)
+        whole = roll_days(days, int(first_days(unit[:1], timeframe)[0]))
+        return Made(whole, {}, since, NEVER)  # before then it may still grow and is not kept
 
-    def _minutes(self, symbol: str, feed: str, day: int) -> Bars:
-        return self.market.minutes(symbol, feed, day).between(0, int(self.clock()) - MINUTE)
-
-    def _day(self, symbol: str, feed: str, day: int) -> Bars:
+    def _day(self, symbol: str, feed: str, day: int, now: float) -> Bars:
         """The daily bar; of a day that is not over, what its minutes make so far."""
-        if is_over(day, self.clock()):
+        if now >= over_at(day):
             return self.market.daily(symbol, feed, day)
-        return day_bar(self._minutes(symbol, feed, day), day)
+        return day_bar(self.revisions.at(symbol, feed, day, now).bars, day)
 
     def _find_close_before(self, action: Action) -> float | None:
         days = self.market.daily_days(action.symbol)
         ex_day = np.datetime64(action.ex_date, "D").astype(np.int64)
         for day in days[: np.searchsorted(days, ex_day)][::-1].tolist():
-            bar = self._day(action.symbol, "sip", day)
+            bar = self._day(action.symbol, "sip", day, self.clock())
             if len(bar):
                 return float(bar.close[0])
         return None

@@ -2,7 +2,8 @@
 
 A page covers its earlier symbols and its last symbol up to its last bar, if it is sorted and
 continues the page before. From the first page that is not, everything waits for the end of the
-data: nothing may be called fetched on the word of pages that repeat, jump or come shuffled.
+data: nothing may be called fetched on the word of pages that repeat, jump or come shuffled. Bars
+that nobody asked for are put aside with the rule they break.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,10 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from agents.sources import Page
-from lake import Covered, sessions
+from lake import BAR_SCHEMA, Covered, sessions
+
+NOT_ASKED = "the bar was asked for"
+NO_TIME = "the timestamp can be read"
 
 #: The first moment after a bar's opening at which the next one may open.
 Next = Callable[[datetime], datetime]
@@ -30,10 +34,19 @@ def next_day(opening: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Answered:
-    """Bars to commit together, with what they complete."""
+    """Bars to commit together, with what they complete.
+
+    Attributes:
+        bars: As ``BAR_SCHEMA``.
+        covered: What they are the whole answer to.
+        refused: Bars that nobody asked for, as ``BAR_SCHEMA`` and ``rule``.
+        pages: How many pages they came in.
+    """
 
     bars: pl.DataFrame
     covered: tuple[Covered, ...]
+    refused: pl.DataFrame
+    pages: int = 1
 
 
 def answered(
@@ -55,18 +68,34 @@ def answered(
         the parts cover the request exactly once, or less if the pages end before the last one.
     """
     open_from = dict.fromkeys(sorted(symbols), start)
-    waiting: list[pl.DataFrame] = []
+    waiting: list[tuple[pl.DataFrame, pl.DataFrame]] = []
+
+    def answer(covered: tuple[Covered, ...]) -> Answered:
+        bars, refused = (pl.concat(some) for some in zip(*waiting, strict=True))
+        done = Answered(bars, covered, refused, len(waiting))
+        waiting.clear()
+        return done
+
     for page in pages:
-        waiting.append(page.bars)
-        orderly = len(waiting) == 1 and _continues(page.bars, open_from)
+        bars, refused = _judged(page.bars, symbols, start, end)
+        waiting.append((bars, refused))
         if page.last:
-            yield Answered(pl.concat(waiting), _all(open_from, end))
+            yield answer(_all(open_from, end))
             return
-        if orderly and not page.bars.is_empty():
-            yield Answered(page.bars, _close(open_from, page.bars, end, after))
-            waiting.clear()
-        elif orderly:
-            waiting.clear()
+        if len(waiting) == 1 and _continues(bars, open_from):
+            yield answer(() if bars.is_empty() else _close(open_from, bars, end, after))
+
+
+def _judged(
+    bars: pl.DataFrame, symbols: Sequence[str], start: datetime, end: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The bars that were asked for, and the others with the rule that each breaks."""
+    time = pl.col("timestamp")
+    asked = pl.col("symbol").is_in([*symbols]) & (time >= start) & (time < end)
+    keeps = bars.select(asked.fill_null(value=False)).to_series()
+    rule = pl.when(time.is_null()).then(pl.lit(NO_TIME)).otherwise(pl.lit(NOT_ASKED))
+    refused = bars.filter(~keeps).select(*BAR_SCHEMA.names(), rule=rule)
+    return (bars if keeps.all() else bars.filter(keeps)), refused
 
 
 def _continues(bars: pl.DataFrame, open_from: dict[str, datetime]) -> bool:

@@ -1,18 +1,20 @@
 """From what a user asks for to a job in the journal and on the broker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from agents.sources import require_keys
+from agents.sources import earliest, require_keys
 from lake.datasets import BARS_1M, check_dataset
-from lake.errors import RangeError, ReversedRangeError
+from lake.errors import InvalidError, RangeError, ReversedRangeError
 from lake.journal import Job, Journal
 from lake.schema import check_symbol
 from lake.sessions import FIRST_SESSION, NEW_YORK, schedule, today
 from lake.settings import Settings
 
-_FIRST_ALPACA = date(2016, 1, 1)
+#: Which years of a long job come first; the first of these by default.
+ORDERS = ("newest", "oldest")
+
 _DAYS = {"d": 1, "w": 7}
 _YEARS = 12
 
@@ -20,22 +22,25 @@ _YEARS = 12
 def queue_ingest(
     journal: Journal,
     settings: Settings,
-    symbol: str,
+    symbols: str | Sequence[str],
     start: date | str | None = None,
     end: date | str | None = None,
     *,
     dataset: str = "bars_1m",
     again: bool = False,
+    order: str = "newest",
     now: datetime,
     send: Callable[[Job], None],
 ) -> tuple[Job, bool]:
-    """Queue the backfill of one symbol.
+    """Queue the backfill of one symbol, or of many as one job.
 
     Args:
+        symbols: Tickers; one alone has a job of its own name.
         start: First New York session date; None for ``BARLAKE_HISTORY`` before today.
         end: Last one, included; None for today.
         dataset: ``bars_1m``, or ``bars_daily`` for the provider's own daily bars.
         again: Ask the provider for what was fetched before too.
+        order: Whether the ``newest`` or the ``oldest`` years come first.
         send: Puts a job on the broker; called for new jobs only.
 
     Returns:
@@ -45,29 +50,75 @@ def queue_ingest(
         SymbolError, DatasetError, RangeError, KeysMissingError: What cannot be. Nothing was queued.
         BrokerMissingError: No broker answers.
     """
-    ticker, params = check_symbol(symbol), ingest_params(dataset, again=again)
-    first, last = span(settings.history, start, end, now=now)
+    tickers = check_symbols([symbols] if isinstance(symbols, str) else symbols)
+    params = ingest_params(dataset, again=again, order=order)
+    first, last = asked_span(settings, start, end, now=now)
     require_keys(settings)
-    job, new = journal.queue("ingest", settings.source, ticker, first, last, params)
+    alone = tickers[0] if len(tickers) == 1 else ""
+    many = {} if alone else {"symbols": tickers}
+    job, new = journal.queue("ingest", settings.source, alone, first, last, params | many)
     if new:
         send(job)
     return job, new
 
 
-def ingest_params(dataset: str, *, again: bool) -> dict[str, Any]:
+def check_symbols(symbols: Sequence[str]) -> list[str]:
+    """Tickers in capitals, each once, in the order of the alphabet where there are several.
+
+    Raises:
+        SymbolError: One is no ticker.
+        NoSymbolsError: There is none.
+    """
+    tickers = sorted({check_symbol(symbol) for symbol in symbols})
+    if not tickers:
+        raise NoSymbolsError
+    return tickers
+
+
+class NoSymbolsError(InvalidError):
+    """Nothing was named."""
+
+    def __str__(self) -> str:
+        return "No symbols are named. Give at least one, like SPY."
+
+
+def ingest_params(dataset: str, *, again: bool, order: str = "newest") -> dict[str, Any]:
     """What tells a job's work from that of others for the same sessions.
 
     Minutes have none: so jobs that were queued before there were other datasets are theirs.
 
     Raises:
         DatasetError: There is no such dataset.
+        OrderError: There is no such order.
 
     >>> ingest_params("bars_1m", again=False), ingest_params("bars_daily", again=True)
     ({}, {'dataset': 'bars_daily', 'again': True})
     """
     name = check_dataset(dataset).name
-    params = {} if name == BARS_1M.name else {"dataset": name}
-    return params | ({"again": True} if again else {})
+    if order not in ORDERS:
+        raise OrderError(order)
+    params: dict[str, Any] = {} if name == BARS_1M.name else {"dataset": name}
+    params |= {"again": True} if again else {}
+    return params | ({} if order == ORDERS[0] else {"order": order})
+
+
+class OrderError(InvalidError):
+    """An order in which nothing can be fetched."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__(order)
+        self.order = order
+
+    def __str__(self) -> str:
+        return f"{self.order[:40]!r} is no order. Use one of {', '.join(ORDERS)}."
+
+
+def asked_span(
+    settings: Settings, start: date | str | None, end: date | str | None, *, now: datetime
+) -> tuple[date, date]:
+    """As :func:`span`; without a start not before the source's own beginning."""
+    first, last = span(settings.history, start, end, now=now)
+    return (first if start else min(max(first, earliest(settings)), last)), last
 
 
 def span(
@@ -80,7 +131,7 @@ def span(
     """
     newest = today(now)
     last = _date(end) or newest
-    first = _date(start) or max(back(history, newest), _FIRST_ALPACA)
+    first = _date(start) or back(history, newest)
     if start is None and last < first:
         first = back(history, last)
     for day in (first, last):

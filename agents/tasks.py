@@ -21,7 +21,9 @@ from agents import broker
 from agents.work import Outcome, perform
 from agents.worker import listen, workshop
 from lake.errors import BrokerMissingError, LakeError, SettingsError
-from lake.journal import Job, Journal
+from lake.journal import Job, Journal, switches
+from lake.journal.parts import Piece
+from lake.journal.switches import AgentStoppedError
 from lake.settings import Settings, load_settings
 
 #: No task may run longer. It is told at the first limit and killed at the second.
@@ -45,6 +47,8 @@ _FORGOTTEN = timedelta(seconds=30)
 
 #: 04:15 in New York in summer: before extended hours on most days, and long after the close.
 _NIGHTLY = crontab(hour="8", minute="15")
+_NIGHTLY_QUALITY = crontab(hour="7", minute="45")
+_NIGHTLY_GAPS = crontab(hour="6", minute="30")
 
 
 class TooLongError(LakeError):
@@ -94,7 +98,11 @@ def _configuration() -> dict[str, Any]:
         "result_serializer": "json",
         "accept_content": ["json"],
         "timezone": "UTC",
-        "beat_schedule": {"upkeep every night": {"task": "upkeep", "schedule": _NIGHTLY}},
+        "beat_schedule": {
+            "upkeep every night": {"task": "upkeep", "schedule": _NIGHTLY},
+            "quality every night": {"task": "quality", "schedule": _NIGHTLY_QUALITY},
+            "gaps every night": {"task": "gaps", "schedule": _NIGHTLY_GAPS},
+        },
         "beat_schedule_filename": str(settings.home.resolve() / "run" / "beat-schedule"),
     }
 
@@ -157,7 +165,7 @@ def send_unfinished(journal: Journal) -> int:
     Raises:
         BrokerMissingError: No broker answers.
     """
-    return _send_all(journal.orphans(), in_hand=False)
+    return _send_all(journal, journal.orphans(), in_hand=False)
 
 
 def send_forgotten(journal: Journal) -> int:
@@ -171,11 +179,15 @@ def send_forgotten(journal: Journal) -> int:
     """
     before = datetime.now(UTC) - _FORGOTTEN
     old = [job for job in journal.orphans() if job.created_at < before]
-    left_behind = _send_all([job for job in old if job.state == "running"], in_hand=False)
-    return left_behind + _send_all([job for job in old if job.state == "queued"], in_hand=True)
+    running = [job for job in old if job.state == "running"]
+    queued = [job for job in old if job.state == "queued"]
+    left_behind = _send_all(journal, running, in_hand=False)
+    return left_behind + _send_all(journal, queued, in_hand=True)
 
 
-def _send_all(jobs: Sequence[Job], *, in_hand: bool) -> int:
+def _send_all(journal: Journal, jobs: Sequence[Job], *, in_hand: bool) -> int:
+    off = {switch.agent for switch in switches.all_of(journal) if switch.state != "running"}
+    jobs = [job for job in jobs if job.kind not in off]
     if not jobs:
         return 0
     url = broker.broker_url(load_settings())
@@ -237,19 +249,41 @@ def upkeep(self: Task, job_id: str | None = None) -> dict[str, Any]:
 
     What is queued or running already is not begun a second time.
     """
-    if job_id is None:
-        job, new = workshop().journal.queue("upkeep", "", "")
-        if not new:
-            return {"job_id": job.id, "state": "held"}
-        job_id = job.id
-    return _work(self, job_id)
+    return _work(self, job_id) if job_id else _periodic(self, "upkeep")
+
+
+@celery.task(name="quality", bind=True, throws=(LakeError,))
+def quality(self: Task, job_id: str | None = None) -> dict[str, Any]:
+    """Queue door of :func:`agents.quality.run`; without a job (from the scheduler) it makes one."""
+    return _work(self, job_id) if job_id else _periodic(self, "quality")
+
+
+@celery.task(name="gaps", bind=True, throws=(LakeError,))
+def gaps(self: Task, job_id: str | None = None) -> dict[str, Any]:
+    """Queue door of :func:`agents.gaps.run`; without a job (from the scheduler) it makes one."""
+    return _work(self, job_id) if job_id else _periodic(self, "gaps")
+
+
+def _periodic(task: Task, kind: str) -> dict[str, Any]:
+    """Work that the scheduler asks for: not beside the same work, and not of a stopped agent."""
+    journal = workshop().journal
+    state = switches.state(journal, kind)
+    if state != "running":
+        return {"job_id": None, "state": state}
+    job, new = journal.queue(kind, "", "")
+    return _work(task, job.id) if new else {"job_id": job.id, "state": "held"}
 
 
 def _work(task: Task, job_id: str) -> dict[str, Any]:
     """Work on a job, and say to Celery what became of it."""
     shop = workshop()
     last = task.request.retries >= RETRIES
-    outcome = perform(shop.journal, job_id, _run, pulse=shop.pulse, last=last)
+    try:
+        outcome = perform(shop.journal, job_id, _run, pulse=shop.pulse, last=last)
+    except AgentStoppedError as error:  # sent again when a user starts it
+        return {"job_id": job_id, "state": error.state}
+    if outcome.state in {"done", "failed"}:
+        _nudge(shop.journal, job_id)
     if outcome.state == "failed":
         raise JobFailedError(job_id, outcome.text)
     if outcome.state == "busy":
@@ -258,7 +292,16 @@ def _work(task: Task, job_id: str) -> dict[str, Any]:
         raise task.retry(args=[job_id], countdown=pause * jitter, max_retries=None)
     if outcome.state == "held":
         _watch_over(task, outcome)
+    for part in outcome.parts:
+        send(part)
     return {"job_id": job_id, "state": outcome.state}
+
+
+def _nudge(journal: Journal, job_id: str) -> None:
+    """After the last part of a job: the whole is to be summed up."""
+    parent = journal.job(job_id).parent
+    if parent is not None and not any(not part.is_finished for part in journal.parts_of(parent)):
+        send(journal.job(parent))
 
 
 def _watch_over(task: Task, outcome: Outcome) -> None:
@@ -266,7 +309,7 @@ def _watch_over(task: Task, outcome: Outcome) -> None:
     _send(task.name, outcome.job_id, broker.broker_url(load_settings()), countdown=_HELD_PAUSE)
 
 
-def _run(job: Job) -> dict[str, Any]:
+def _run(job: Job) -> dict[str, Any] | list[Piece]:
     try:
         return workshop().run(job)
     except SoftTimeLimitExceeded:

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from agents.heartbeat import Pulse
 from lake.errors import LakeError, TransientError
-from lake.journal import Job, Journal, LeaseLostError
+from lake.journal import Job, Journal, LeaseLostError, switches
+from lake.journal.parts import Piece
 from lake.logs import log_context, logger
 
-#: Does the work and returns plain JSON.
-Run = Callable[[Job], dict[str, Any]]
+#: Does the work and returns plain JSON; or the parts that it is to be done in.
+Run = Callable[[Job], dict[str, Any] | list[Piece]]
 
 _LONGEST_ERROR = 500
 
@@ -21,13 +22,16 @@ class Outcome:
 
     Attributes:
         state: ``done`` or ``failed`` for good; ``held``: a live worker has it; ``busy``: the world
-            was not ready, and the job waits in the queue to be tried again.
+            was not ready, and the job waits in the queue to be tried again; ``split``: it waits
+            for its parts.
         text: Why it failed or must wait.
+        parts: What has to be done next, where it was split.
     """
 
     job_id: str
-    state: Literal["done", "failed", "held", "busy"]
+    state: Literal["done", "failed", "held", "busy", "split"]
     text: str = ""
+    parts: tuple[Job, ...] = ()
 
 
 def perform(
@@ -45,7 +49,10 @@ def perform(
     Raises:
         JobMissingError: There is no such job.
         JournalBusyError: The journal cannot be used, so nothing was begun or noted.
+        AgentStoppedError: A user has paused or stopped this kind of agent. The job waits in the
+            queue, and no attempt was used up.
     """
+    _check_switch(journal, job_id)
     job = journal.claim(job_id, pulse.agent)
     if job is None:
         found = journal.job(job_id)
@@ -60,15 +67,25 @@ def perform(
             pulse.work_on(None)
 
 
+def _check_switch(journal: Journal, job_id: str) -> None:
+    job = journal.job(job_id)
+    state = switches.state(journal, job.kind)
+    if state != "running" and not job.is_finished:
+        raise switches.AgentStoppedError(job.kind, state)
+
+
 def _run(journal: Journal, job: Job, run: Run, *, last: bool) -> Outcome:
     log = logger()
     log.info("began")
     try:
-        result = run(job)
-        journal.finish(job.id, result)
+        return _note(journal, job, run(job))
     except LeaseLostError as error:
         log.warning("let go", reason=str(error))
         return Outcome(job.id, "held", str(error))
+    except switches.AgentStoppedError as error:
+        journal.release(job.id, str(error))
+        log.warning("put back", reason=str(error))
+        raise
     except TransientError as error:
         if not last:
             journal.release(job.id, str(error))
@@ -83,7 +100,15 @@ def _run(journal: Journal, job: Job, run: Run, *, last: bool) -> Outcome:
     except BaseException:  # this process is told to stop
         journal.release(job.id, "its worker was stopped; it will be taken up again")
         raise
-    log.info("done", **{name: value for name, value in result.items() if _is_plain(value)})
+
+
+def _note(journal: Journal, job: Job, result: dict[str, Any] | list[Piece]) -> Outcome:
+    if isinstance(result, list):
+        parts = tuple(journal.split(job.id, result))
+        logger().info("split", parts=len(parts))
+        return Outcome(job.id, "split", parts=parts)
+    journal.finish(job.id, result)
+    logger().info("done", **{name: value for name, value in result.items() if _is_plain(value)})
     return Outcome(job.id, "done")
 
 

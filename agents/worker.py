@@ -7,7 +7,7 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
+from agents.alerts import Watch
 from agents.broker import QUEUE
 from agents.heartbeat import Pulse
 from lake.errors import InvalidError, LakeError, LakeMissingError
 from lake.journal import Job, Journal
+from lake.journal.budget import Budget, RateWindow, SharedBudget
+from lake.journal.parts import Piece
 from lake.logs import close_logs, configure_logs, logger
 from lake.settings import Settings, load_settings
 
@@ -66,8 +69,8 @@ class Workshop:
         """The heartbeat of this process, beating."""
         return Pulse(self.journal, self.agent, "worker", queue=QUEUE).start()
 
-    def run(self, job: Job) -> dict[str, Any]:
-        """Do what a job asks for; returns plain JSON.
+    def run(self, job: Job) -> dict[str, Any] | list[Piece]:
+        """Do what a job asks for; returns plain JSON, or the parts to do it in.
 
         Raises:
             LakeError: As the plain function's.
@@ -91,32 +94,19 @@ class Workshop:
         """The provider of bars."""
         from agents.sources import open_source
 
-        return open_source(self.settings, _tell_log)
+        def shared(account: str, believed: Sequence[RateWindow]) -> Budget:
+            return SharedBudget(self.journal, account, believed)
+
+        return open_source(self.settings, _tell_log, shared)
 
 
-def _ingest(shop: Workshop, job: Job) -> dict[str, Any]:
-    from agents import backfill
-    from agents.queueing import span
+def _ingest(shop: Workshop, job: Job) -> dict[str, Any] | list[Piece]:
+    from agents import ingest
 
     if job.source != shop.settings.source:
         raise OtherSourceError(job.source, shop.settings.source)
-    now = datetime.now(UTC)
-    first, last = span(shop.settings.history, job.first, job.last, now=now)
-
-    def tell(done: int, total: int, message: str) -> None:
-        shop.journal.progress(job.id, done, total, message)
-
-    lake, source = shop.lake(create=True), shop.source
-    return backfill.run(
-        lake,
-        source,
-        job.symbol,
-        (first, last),
-        now=now,
-        **job.params,  # dataset, again
-        tell=tell,
-        log=_tell_log,
-        job_id=job.id,
+    return ingest.Ingest(shop.lake(create=True), shop.source, shop.journal, _tell_log).work(
+        job, history=shop.settings.history, now=datetime.now(UTC)
     )
 
 
@@ -152,12 +142,45 @@ def _upkeep(shop: Workshop, job: Job) -> dict[str, Any]:
     return upkeep.run(lake, shop.journal, job, planned, mirror=shop.settings.mirror)
 
 
-_WORK: dict[str, Callable[[Workshop, Job], dict[str, Any]]] = {
+def _quality(shop: Workshop, job: Job) -> dict[str, Any]:
+    from agents import quality
+
+    try:
+        lake = shop.lake()
+    except LakeMissingError:
+        return {"series": 0, "days": 0}
+    return quality.run(lake, shop.journal, job)
+
+
+def _gaps(shop: Workshop, job: Job) -> dict[str, Any]:
+    from agents import gaps
+    from agents.sources import KeysMissingError
+
+    try:
+        lake = shop.lake()
+    except LakeMissingError:
+        return {"series": 0, "asked": 0}
+    source = None
+    with suppress(
+        KeysMissingError
+    ):  # then nobody is asked, and what is absent is named all the same
+        source = shop.source
+
+    def tell(done: int, total: int, message: str) -> None:
+        shop.journal.progress(job.id, done, total, message)
+
+    now = datetime.now(UTC)
+    return gaps.run(lake, source, now=now, **job.params, tell=tell, log=_tell_log, job_id=job.id)
+
+
+_WORK: dict[str, Callable[[Workshop, Job], dict[str, Any] | list[Piece]]] = {
     "ingest": _ingest,
     "features": _features,
     "train": _train,
     "simulate": _simulate,
     "upkeep": _upkeep,
+    "quality": _quality,
+    "gaps": _gaps,
 }
 
 
@@ -217,6 +240,7 @@ def _begin_process(sender: str | None) -> None:
     shop = workshop()
     _configure(shop.settings, shop.journal)
     logger(stage="start").info("worker is ready", pid=os.getpid(), pulse=shop.pulse.agent)
+    _watch(shop)
 
 
 def _send_lost(send: Send) -> None:
@@ -247,10 +271,16 @@ def _begin_beat(**_: Any) -> None:
     _configure(shop.settings, shop.journal)
     _Here.beat = Pulse(shop.journal, shop.agent, "beat").start()
     atexit.register(_Here.beat.stop)
+    _watch(shop)
+
+
+def _watch(shop: Workshop) -> None:
+    Watch(shop.journal, shop.settings.alert_webhook.get_secret_value()).start()
 
 
 def _configure(settings: Settings, journal: Journal | None) -> None:
     secrets = [settings.alpaca_key, settings.alpaca_secret, settings.iex_token]
+    secrets.append(settings.alert_webhook)
     shown = [secret.get_secret_value() for secret in secrets]
     configure_logs(_Here.name, home=settings.home, journal=journal, secrets=shown)
 

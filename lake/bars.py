@@ -4,7 +4,7 @@ What only adds bars is written straight into files and DuckLake's tables (``lake
 takes a fraction of the time; corrections, withdrawals and quarantine go through DuckLake's SQL.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -38,6 +38,8 @@ class Fetched:
         job_id: The job that fetched them, kept with quarantined bars.
         live: They come one minute after another: they land apart, in a few files for all symbols,
             until upkeep moves them.
+        refused: Bars that the answer should not have had, as ``BAR_SCHEMA`` and the ``rule`` that
+            each breaks: they go to quarantine.
     """
 
     source: str
@@ -45,6 +47,7 @@ class Fetched:
     covered: tuple[Covered, ...] = ()
     job_id: str | None = None
     live: bool = False
+    refused: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ def commit_bars(
         GateBusyError: Another process held the commit gate too long; ask again.
     """
     checked = check_bars(fetched.bars, dataset)
+    if fetched.refused is not None and not fetched.refused.is_empty():
+        refused = fetched.refused.select(checked.bad.columns)
+        checked = replace(checked, bad=pl.concat([checked.bad, refused]))
     for symbol in {*fetched.bars["symbol"].unique(), *(part.symbol for part in fetched.covered)}:
         if check_symbol(symbol) != symbol:
             raise SymbolError(symbol)

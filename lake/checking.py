@@ -39,7 +39,6 @@ def check_bars(bars: pl.DataFrame, dataset: str) -> Checked:
         raise BadBarsError(f"The bars do not fit the schema ({error})") from error
     if frame["symbol"].null_count():
         raise BadBarsError("A bar has no symbol")
-    frame = _one_a_minute(frame)
     rules = check_dataset(dataset).rules
     told = frame.select(
         keeps=pl.all_horizontal(keeps.fill_null(value=False) for keeps in rules.values()),
@@ -50,8 +49,9 @@ def check_bars(bars: pl.DataFrame, dataset: str) -> Checked:
     )
     keeps, flagged = told["keeps"], frame.hstack([told["flags"]])
     if keeps.all():
-        return Checked(flagged, _bad(frame.clear(), rules))
-    return Checked(flagged.filter(keeps), _bad(frame.filter(~keeps), rules))
+        return Checked(_one_a_minute(flagged), _bad(frame.clear(), rules))
+    # Only then, so that a spoilt repetition does not push out the good bar of its minute.
+    return Checked(_one_a_minute(flagged.filter(keeps)), _bad(frame.filter(~keeps), rules))
 
 
 def _bad(bars: pl.DataFrame, rules: dict[str, pl.Expr]) -> pl.DataFrame:

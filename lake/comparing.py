@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lake.checking import Checked
-from lake.coverage import Covered, Interval, covered, subtract
+from lake.coverage import Covered, subtract
 from lake.datasets import Dataset
 from lake.ledgers import Ledgers
 from lake.scanning import scan
@@ -139,7 +139,7 @@ class Comparer:
             unchanged=unchanged,
             bad=self._new_bad(checked.bad, source),
             uncovered=self._uncovered(source, parts),
-            unlisted=sorted({*unsure} - self._listed(source, unsure)),
+            unlisted=sorted({*unsure} - self._ledgers.listed(self._dataset.name, source, unsure)),
         )
 
     def _scanned(
@@ -173,29 +173,9 @@ class Comparer:
     def _uncovered(self, source: str, parts: "Sequence[Covered]") -> list[Covered]:
         if not parts:
             return []
-        ledger = self._covered(source, sorted({part.symbol for part in parts}))
+        symbols = sorted({part.symbol for part in parts})
+        ledger = self._ledgers.covered(self._dataset.name, source, symbols)
         return [part for part in parts if subtract((part.start, part.end), ledger[part.symbol])]
-
-    def _covered(self, source: str, symbols: list[str]) -> dict[str, list[Interval]]:
-        known = self._ledgers.covered(self._dataset.name, source, symbols)
-        if known is not None:
-            return known
-        with self._catalog.reading() as connection:
-            return {
-                symbol: covered(connection, source, symbol, self._dataset.name)
-                for symbol in symbols
-            }
-
-    def _listed(self, source: str, symbols: list[str]) -> set[str]:
-        known = self._ledgers.listed(self._dataset.name, source, symbols)
-        if known is not None:
-            return known
-        with self._catalog.reading() as connection:
-            rows = connection.execute(
-                "SELECT symbol FROM series WHERE dataset = ? AND source = ?",
-                [self._dataset.name, source],
-            ).fetchall()
-        return {str(symbol) for (symbol,) in rows}
 
 
 def _span(bars: pl.DataFrame, parts: "Sequence[Covered]") -> "tuple[datetime, datetime] | None":

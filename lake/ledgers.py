@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from lake.catalog import METADATA, Catalog
-from lake.coverage import Interval, merge
+from lake.coverage import Interval, covered, merge
 from lake.planning import TRIES, Plan, Planner
 from lake.scanning import scan
 from lake.sqltext import quoted, sqlite
@@ -24,22 +24,28 @@ class Ledgers:
 
     def covered(
         self, dataset: str, source: str, symbols: Sequence[str]
-    ) -> dict[str, list[Interval]] | None:
-        """What was fetched completely, by symbol: merged intervals; None if only DuckLake can say."""
+    ) -> dict[str, list[Interval]]:
+        """What was fetched completely, by symbol: merged intervals (UTC, end outside)."""
         keys = {"dataset": [dataset], "source": [source], "symbol": symbols}
         rows = self._rows("coverage", ["symbol", "start", "end"], keys)
         if rows is None:
-            return None
+            with self._catalog.reading() as connection:
+                return {symbol: covered(connection, source, symbol, dataset) for symbol in symbols}
         found: dict[str, list[Interval]] = {symbol: [] for symbol in symbols}
         for symbol, start, end in rows:
             found[str(symbol)].append((_moment(start), _moment(end)))
         return {symbol: merge(intervals) for symbol, intervals in found.items()}
 
-    def listed(self, dataset: str, source: str, symbols: Sequence[str]) -> set[str] | None:
-        """Which of some symbols a source is known to have; None if only DuckLake can say."""
+    def listed(self, dataset: str, source: str, symbols: Sequence[str]) -> set[str]:
+        """Which of some symbols a source is known to have."""
         keys = {"dataset": [dataset], "source": [source], "symbol": symbols}
         rows = self._rows("series", ["symbol"], keys)
-        return None if rows is None else {str(symbol) for (symbol,) in rows}
+        if rows is None:
+            with self._catalog.reading() as connection:
+                rows = connection.execute(
+                    "SELECT symbol FROM series WHERE dataset = ? AND source = ?", [dataset, source]
+                ).fetchall()
+        return {str(symbol) for (symbol,) in rows} & {*symbols}
 
     def shown_sources(self, dataset: str, symbol: str | None = None) -> dict[str, str] | None:
         """The source that ``bars`` shows of each symbol, as the view ``shown_sources`` has it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import polars as pl
 
-from lake import actions, coverage, damage, gaps, listing, pins, preference, queries, room, sessions
+from lake import actions, damage, gaps, listing, pins, preference, queries, room, sessions
 from lake.bars import Commit, Fetched, commit_bars
 from lake.catalog import Catalog, Transaction
 from lake.coverage import Interval
@@ -37,6 +37,7 @@ class Lake:
         self._now, self._floor = now, floor
         self._catalog = Catalog(self.place, now)
         self._reader = damage.NamingReader(self._catalog, self.place)
+        self._ledgers = Ledgers(self._catalog, self._reader.planner)
 
     @property
     def home(self) -> Path:
@@ -233,12 +234,18 @@ class Lake:
 
     def covered(self, symbol: str, source: str, *, dataset: str = "bars_1m") -> list[Interval]:
         """What was fetched completely from a source: merged intervals (UTC, end outside)."""
-        name, ticker = check_dataset(dataset).name, check_symbol(symbol)
-        known = Ledgers(self._catalog, self._reader.planner).covered(name, source, [ticker])
-        if known is not None:
-            return known[ticker]
-        with self.reading() as connection:
-            return coverage.covered(connection, source, ticker, name)
+        ticker = check_symbol(symbol)
+        return self.covered_many([ticker], source, dataset=dataset)[ticker]
+
+    def covered_many(
+        self, symbols: Sequence[str], source: str, *, dataset: str = "bars_1m"
+    ) -> dict[str, list[Interval]]:
+        """The same of many symbols, in one look."""
+        return self._ledgers.covered(check_dataset(dataset).name, source, symbols)
+
+    def listed(self, source: str, symbols: Sequence[str], *, dataset: str = "bars_1m") -> set[str]:
+        """Which of some symbols a source has had bars of."""
+        return self._ledgers.listed(check_dataset(dataset).name, source, symbols)
 
     def coverage(
         self, symbol: str, source: str | None = None, *, dataset: str = "bars_1m"

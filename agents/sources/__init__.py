@@ -1,4 +1,8 @@
-"""Where bars come from. A source is one file here behind this small protocol."""
+"""Where bars come from. A source is one file here behind this small protocol.
+
+It declares what it can do; nothing outside this folder knows a provider. :mod:`agents.sources.http`
+has what every provider over HTTP needs: time limits, retries, the rate budget, a line a request.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from lake.errors import InvalidError, RefusedError, TransientError
+from lake.journal.budget import Budget, OwnBudget, RateWindow
 from lake.settings import Settings
 
 
@@ -24,6 +29,33 @@ class Page:
     last: bool
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """What a source can do.
+
+    Attributes:
+        datasets: Of the lake; each has its timeframe.
+        feed: Which of the provider's feeds it reads; empty where there is but one.
+        asset_classes: Like ``us_equity``.
+        calendar: Of its exchange, as exchange_calendars names it.
+        rates: How many requests are believed to be allowed, a window each, until the provider tells.
+        since: No bar is older; None where that is not known.
+        page_bars: How many bars an answer has at most, over all its symbols.
+        most_symbols: How many symbols one request may name.
+        live: Whether it tells new bars by itself (a stream).
+    """
+
+    datasets: tuple[str, ...]
+    feed: str = ""
+    asset_classes: tuple[str, ...] = ("us_equity",)
+    calendar: str = "XNYS"
+    rates: tuple[RateWindow, ...] = ()
+    since: date | None = None
+    page_bars: int = 10_000
+    most_symbols: int = 200
+    live: bool = False
+
+
 class Source(Protocol):
     """A provider of bars, with one feed."""
 
@@ -31,14 +63,22 @@ class Source(Protocol):
     def name(self) -> str:
         """Provider and feed, like ``alpaca:iex``."""
 
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do."""
+
+    @property
+    def budget(self) -> Budget:
+        """What it may ask, and what is left of it."""
+
     def edge(self, now: datetime, dataset: str = "bars_1m") -> datetime:
         """The moment up to which bars of a dataset are final and may be asked for (UTC).
 
         On a whole minute; for daily bars a midnight in New York.
         """
 
-    def knows(self, symbol: str) -> bool | None:
-        """Whether the provider has such a symbol; None where it does not say."""
+    def unknown(self, symbols: Sequence[str]) -> set[str]:
+        """Which of some symbols the provider surely does not have; none where it does not say."""
 
     def pages(
         self, symbols: Sequence[str], start: datetime, end: datetime, dataset: str = "bars_1m"
@@ -46,6 +86,7 @@ class Source(Protocol):
         """Raw bars of a dataset that open in a range (UTC, end outside), page by page.
 
         Raises:
+            PlaceLostError: It does not know any more how far it was: begin a new request.
             RefusedError: The provider will not answer; asking again does not help.
             TransientError: It could not answer in spite of several attempts.
         """
@@ -93,27 +134,61 @@ class ProviderBusyError(TransientError):
         return f"{self.source} did not answer ({self.problem}). What was fetched is stored; ask again later."
 
 
-class UnknownSymbolError(RefusedError):
-    """A symbol the provider does not have."""
+class PlaceLostError(TransientError):
+    """A provider refuses to go on where it stopped: what is left has to be asked for anew."""
 
-    def __init__(self, symbol: str, source: str) -> None:
-        super().__init__(symbol, source)
-        self.symbol, self.source = symbol, source
+    def __init__(self, source: str, said: str) -> None:
+        super().__init__(source, said)
+        self.source, self.said = source, said
 
     def __str__(self) -> str:
         return (
-            f"{self.source} has no symbol {self.symbol}. Check the spelling; nothing was fetched."
+            f"{self.source} lost the place in a long answer ({self.said}). What was fetched is "
+            "stored; ask again for the rest."
         )
 
 
+class UnknownSymbolError(RefusedError):
+    """Symbols the provider does not have.
+
+    Attributes:
+        others: How many other symbols were asked for beside them; those were fetched.
+    """
+
+    def __init__(self, symbols: Sequence[str], source: str, others: int = 0) -> None:
+        super().__init__(list(symbols), source, others)
+        self.symbols, self.source, self.others = list(symbols), source, others
+
+    def __str__(self) -> str:
+        first = ", ".join(self.symbols[:_SHOWN])
+        more = len(self.symbols) - _SHOWN
+        named = f"{first} and {more} more" if more > 0 else first
+        noun = "symbol" if len(self.symbols) == 1 else "symbols"
+        rest = f"the other {self.others:,} were fetched" if self.others else "nothing was fetched"
+        return f"{self.source} has no {noun} {named}. Check the spelling; {rest}."
+
+
+_SHOWN = 10
+
+#: Where the histories of providers begin.
+SINCE = {"alpaca": date(2016, 1, 1)}
+
 Log = Callable[..., None]
 
+#: Makes the budget of an account (a few characters) from what is believed of it.
+Budgets = Callable[[str, Sequence[RateWindow]], Budget]
 
-def open_source(settings: Settings, log: Log = lambda **_: None) -> Source:
+
+def _own(_account: str, believed: Sequence[RateWindow]) -> Budget:
+    return OwnBudget(believed)
+
+
+def open_source(settings: Settings, log: Log = lambda **_: None, budgets: Budgets = _own) -> Source:
     """The source that the settings name, with its connections; one for each process.
 
     Args:
         log: Takes one structured line (``stage=…``) for each request.
+        budgets: Makes the rate budgets; without one it is this process's own.
 
     Raises:
         KeysMissingError: No keys are set.
@@ -129,7 +204,12 @@ def open_source(settings: Settings, log: Log = lambda **_: None) -> Source:
         key=settings.alpaca_key.get_secret_value(),
         secret=settings.alpaca_secret.get_secret_value(),
     )
-    return AlpacaSource(account, log)
+    return AlpacaSource(account, log, budgets)
+
+
+def earliest(settings: Settings) -> date:
+    """The first day of which the source that the settings name has bars; told without asking it."""
+    return SINCE.get(settings.source.partition(":")[0], date.min)
 
 
 def require_keys(settings: Settings) -> None:

@@ -2,40 +2,49 @@
 
 alpaca-py collects all pages in memory and loses them on an error, has no timeouts and retries
 for less time than a rate limit lasts. So its low-level client is used with one request a page,
-and what it lacks is added in :class:`_Client`.
+and what it lacks is in :mod:`agents.sources.http`. What each field becomes: docs/alpaca.md.
 """
 
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 import polars as pl
-import requests
-import stamina
 from alpaca.common.rest import RESTClient
-from urllib3.exceptions import HTTPError, NewConnectionError
 
-from agents.sources import Page, ProviderBusyError, ProviderRefusedError
+from agents.sources import (
+    SINCE,
+    Abilities,
+    Budgets,
+    Log,
+    Page,
+    PlaceLostError,
+    ProviderBusyError,
+    ProviderRefusedError,
+)
+from agents.sources.http import Patient
 from lake import BAR_SCHEMA, sessions
 from lake.actions import ACTION_SCHEMA
 from lake.datasets import check_dataset
+from lake.journal.budget import Budget, OwnBudget, RateWindow
 
 _PAGE_BARS = 10_000
 _PAGE_ACTIONS = 1_000
-_CONNECT_SECONDS, _READ_SECONDS, _REQUEST_SECONDS = 5.0, 30.0, 120.0
-_ATTEMPTS, _LONGEST_BACKOFF = 8, 60.0
-_UNREACHABLE_ATTEMPTS = 3
-_TOO_MANY = 429
-_SERVER_FAULT = 500
 _NOT_FOUND = 404
 _UNKNOWN_ASSET = 40410000
-_WINDOW_SECONDS = 60.0
+# A token that is not understood any more is refused like any bad parameter.
+_TOKEN_REFUSED = (400, 404, 410, 422)
+# More symbols than this are looked up in the list of all assets, which is one request.
+_ASKED_ONE_BY_ONE = 5
+
+#: The free plan's, for each host, until the headers tell otherwise.
+_RATES = (RateWindow(200, 60.0),)
 
 #: The free plan serves the consolidated feed 15 minutes late; a bar is computed again half a
 #: minute after its end. A minute's margin on both.
@@ -84,15 +93,37 @@ class AlpacaSource:
     One object per process: it holds connections. Safe to use by one thread at a time.
     """
 
-    def __init__(self, account: Account, log: Callable[..., None] = lambda **_: None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        log: Log = lambda **_: None,
+        budgets: Budgets = lambda _, believed: OwnBudget(believed),
+    ) -> None:
         self._account = account
-        self._data = _Client(account, account.data_url, log)
-        self._trading = _Client(account, account.trading_url, log)
+        self._data = _Client(account, account.data_url, log, budgets)
+        self._trading = _Client(account, account.trading_url, log, budgets)
 
     @property
     def name(self) -> str:
         """Provider and feed, like ``alpaca:iex``."""
         return self._account.source
+
+    @property
+    def abilities(self) -> Abilities:
+        """What Alpaca can do with this feed."""
+        return Abilities(
+            datasets=("bars_1m", "bars_daily"),
+            feed=self._account.feed,
+            rates=_RATES,
+            since=SINCE.get(self.name.partition(":")[0]),
+            page_bars=_PAGE_BARS,
+            live=True,
+        )
+
+    @property
+    def budget(self) -> Budget:
+        """Of the host of market data."""
+        return self._data.budget
 
     def edge(self, now: datetime, dataset: str = "bars_1m") -> datetime:
         """The moment up to which bars of a dataset are final and may be asked for (UTC).
@@ -103,16 +134,31 @@ class AlpacaSource:
         settled = (now.astimezone(UTC) - delay).replace(second=0, microsecond=0)
         return settled if _timeframe(dataset) == _MINUTES else _end_of_days(settled)
 
-    def knows(self, symbol: str) -> bool | None:
-        """Whether the provider has such a symbol; None where it does not say."""
+    def unknown(self, symbols: Sequence[str]) -> set[str]:
+        """Which of some symbols Alpaca surely does not have; none where it does not say."""
+        if len(symbols) <= _ASKED_ONE_BY_ONE:
+            return {symbol for symbol in symbols if not self._may_know(symbol)}
+        known = self._assets
+        return {symbol for symbol in symbols if symbol not in known} if known else set()
+
+    def _may_know(self, symbol: str) -> bool:
         try:
             self._trading.fetch("v2", f"/assets/{symbol}", {})
         except ProviderRefusedError as error:
-            unknown = error.status == _NOT_FOUND and str(_UNKNOWN_ASSET) in error.said
-            return False if unknown else None
+            return not (error.status == _NOT_FOUND and str(_UNKNOWN_ASSET) in error.said)
         except ProviderBusyError:
-            return None
+            return True
         return True
+
+    @cached_property
+    def _assets(self) -> frozenset[str]:
+        """Every symbol that Alpaca lists, dead ones too; none where it does not say."""
+        try:
+            found = self._trading.fetch("v2", "/assets", {})
+        except (ProviderRefusedError, ProviderBusyError):
+            return frozenset()
+        listed = found if isinstance(found, list) else []
+        return frozenset(str(one["symbol"]) for one in listed if "symbol" in one)
 
     def pages(
         self, symbols: Sequence[str], start: datetime, end: datetime, dataset: str = "bars_1m"
@@ -120,6 +166,7 @@ class AlpacaSource:
         """Raw bars of a dataset that open in a range (UTC, end outside), page by page.
 
         Raises:
+            PlaceLostError: The token of the next page is not understood any more.
             ProviderRefusedError: Wrong keys, no permission, a symbol Alpaca cannot read.
             ProviderBusyError: No answer in spite of several attempts.
         """
@@ -138,7 +185,10 @@ class AlpacaSource:
             "sort": "asc",
         }
         for answer, last in self._data.walk("v2", "/stocks/bars", asked, of="bars"):
-            yield Page(_bars(answer.get("bars") or {}), last)
+            found = answer.get("bars") or {}
+            if not isinstance(found, dict):
+                raise ProviderBusyError(self.name, "an answer that is not what was asked for")
+            yield Page(_bars(found), last)
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> pl.DataFrame:
         """Corporate actions processed in a range of dates, both included, as ``ACTION_SCHEMA``."""
@@ -161,15 +211,16 @@ class AlpacaSource:
 
 
 class _Client(RESTClient):
-    """alpaca-py's client with time limits, honest retries and one request a page."""
+    """alpaca-py's client with patience and one request a page."""
 
-    def __init__(self, account: Account, url: str, log: Callable[..., None]) -> None:
+    def __init__(self, account: Account, url: str, log: Log, budgets: Budgets) -> None:
         super().__init__(
             base_url=url, api_key=account.key, secret_key=account.secret, raw_data=True
         )
-        self._retry = 0  # ours, below: alpaca-py's give up long before a rate limit ends
-        self._source, self._log = account.source, log
-        self._not_before = 0.0
+        self._retry = 0  # ours: alpaca-py's give up long before a rate limit ends
+        self._source = account.source
+        self.budget = budgets(_budget_name(account, url), _RATES)
+        self._patient = Patient(account.source, self.budget, log, _ADVICE)
 
     def walk(
         self, version: str, path: str, asked: Mapping[str, Any], *, of: str
@@ -182,7 +233,12 @@ class _Client(RESTClient):
         token = None
         while True:
             page = {**asked, "page_token": token} if token else asked
-            answer = self.fetch(version, path, page, needs=(of, "next_page_token"))
+            try:
+                answer = self.fetch(version, path, page, needs=(of, "next_page_token"))
+            except ProviderRefusedError as error:
+                if token and error.status in _TOKEN_REFUSED:
+                    raise PlaceLostError(self._source, error.said) from error
+                raise
             token = answer.get("next_page_token")
             yield answer, not token
             if not token:
@@ -190,139 +246,79 @@ class _Client(RESTClient):
 
     def fetch(
         self, version: str, path: str, asked: Mapping[str, Any], *, needs: Sequence[str] = ()
-    ) -> dict[str, Any]:
+    ) -> Any:
         """One answer that has some fields, with retries where they can help."""
-        for attempt in stamina.retry_context(
-            on=_backoff,
-            attempts=_ATTEMPTS,
-            timeout=None,
-            wait_initial=0.5,
-            wait_max=_LONGEST_BACKOFF,
-        ):
-            with attempt, self._counted(attempt.num):
-                answer = self.get(path, dict(asked), api_version=version)
-                if not isinstance(answer, dict) or any(name not in answer for name in needs):
-                    raise ProviderBusyError(
-                        self._source, "an answer that is not what was asked for"
-                    )
-                return answer
-        raise AssertionError  # the loop returns or raises
 
-    @contextmanager
-    def _counted(self, attempt: int) -> Iterator[None]:
-        """Tell of an attempt in vain; a server that cannot be reached at all is soon given up."""
-        try:
-            yield
-        except ProviderBusyError as error:
-            error.hopeless = error.unreachable and attempt >= _UNREACHABLE_ATTEMPTS
-            self._log(stage="retry", attempt=attempt, problem=error.problem)
-            raise
+        def once() -> Any:
+            answer = self.get(path, dict(asked), api_version=version)
+            if needs and not (isinstance(answer, dict) and all(name in answer for name in needs)):
+                raise ProviderBusyError(self._source, "an answer that is not what was asked for")
+            return answer
+
+        return self._patient.retried(once)
 
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
         del retry
-        time.sleep(max(0.0, self._not_before - time.time()))
-        started = time.monotonic()
+        answer = self._patient.send(self._session, method, url, opts)
         try:
-            response = self._session.request(
-                method, url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), stream=True, **opts
-            )
-            body = _read(response, started + _REQUEST_SECONDS)
-        except (requests.RequestException, HTTPError, TimeoutError, OSError) as error:
-            raise _busy(self._source, url, error) from error
-        self._tell(url, opts, response, body, started)
-        self._mind_budget(response)
-        if response.status_code == _TOO_MANY or response.status_code >= _SERVER_FAULT:
-            raise ProviderBusyError(self._source, f"HTTP {response.status_code}", _wait(response))
-        if not response.ok:
-            said = body[:200].decode("utf-8", "replace")
-            advice = _ADVICE.get(response.status_code, "Asking again does not help.")
-            raise ProviderRefusedError(self._source, response.status_code, said, advice)
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise ProviderBusyError(self._source, "an answer that is no JSON") from error
-
-    def _mind_budget(self, response: requests.Response) -> None:
-        """After the last request of a window wait for the next one."""
-        if response.headers.get("X-RateLimit-Remaining") == "0":
-            self._not_before = time.time() + (_wait(response) or 0.0)
-
-    def _tell(
-        self,
-        url: str,
-        opts: dict[str, Any],
-        response: requests.Response,
-        body: bytes,
-        started: float,
-    ) -> None:
-        asked = opts.get("params") or {}
-        self._log(
-            stage="request",
-            path=url.partition("//")[2].partition("/")[2],
-            symbol=asked.get("symbols"),
-            asked={name: value for name, value in asked.items() if name != "page_token"},
-            page="next" if "page_token" in asked else "first",
-            status=response.status_code,
-            ms=round((time.monotonic() - started) * 1000),
-            bytes=len(body),
-            budget_left=response.headers.get("X-RateLimit-Remaining"),
-        )
+            read = _loads(answer.body)
+        except ValueError as error:
+            problem = "an answer that is no JSON"
+            self._patient.tell(answer.facts | {"problem": problem}, level="warning")
+            raise ProviderBusyError(self._source, problem) from error
+        self._patient.tell(answer.facts | _counted(read))
+        return read
 
 
-def _busy(source: str, url: str, error: Exception) -> ProviderBusyError:
-    """What a failed connection says: no server there at all, or one that broke off."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    if not isinstance(reason, NewConnectionError):
-        return ProviderBusyError(source, type(error).__name__)
-    busy = ProviderBusyError(source, f"{urlsplit(url).netloc} cannot be reached")
-    busy.unreachable = True
-    return busy
+def _loads(body: bytes) -> Any:
+    """JSON, and NaN too, which is none but which one bad bar would spoil a page with."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)
 
 
-def _backoff(error: Exception) -> bool | float:
-    if not isinstance(error, ProviderBusyError) or error.hopeless:
-        return False
-    return True if error.wait is None else error.wait
+def _counted(read: Any) -> dict[str, Any]:
+    """How many bars an answer has, for the log."""
+    bars = read.get("bars") if isinstance(read, dict) else None
+    if not isinstance(bars, dict):
+        return {}
+    return {"bars": sum(len(found) for found in bars.values() if isinstance(found, list))}
 
 
-def _wait(response: requests.Response) -> float | None:
-    """Seconds until the budget of a refused or last request returns, with jitter; None if unsaid."""
-    if response.status_code >= _SERVER_FAULT:
-        return None
-    reset = response.headers.get("X-RateLimit-Reset", "")
-    left = float(reset) - time.time() if reset.isdigit() else _WINDOW_SECONDS
-    return min(max(left, 0.0), 2 * _WINDOW_SECONDS) + random.uniform(0.05, 1.0)  # noqa: S311
-
-
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """The whole body; a read timeout alone would let a slow drip go on for ever."""
-    body = bytearray()
-    with response:
-        while chunk := response.raw.read1(1 << 16, decode_content=True):
-            body += chunk
-            if time.monotonic() > deadline:
-                raise TimeoutError
-    return bytes(body)
+def _budget_name(account: Account, url: str) -> str:
+    """Each host counts by itself, and each key."""
+    key = hashlib.sha256(account.key.encode()).hexdigest()[:8]
+    return f"{account.source.partition(':')[0]} {urlsplit(url).netloc} {key}"[:128]
 
 
 def _bars(found: Mapping[str, Sequence[Mapping[str, Any]] | None]) -> pl.DataFrame:
     """Columns from Alpaca's objects. What cannot be read becomes null, for the checks to judge."""
-    rows = [
-        (symbol, bar if isinstance(bar, dict) else {})
-        for symbol, bars in found.items()
-        for bar in bars or ()
-    ]
-    columns: dict[str, pl.Series] = {
-        "symbol": pl.Series([symbol for symbol, _ in rows], dtype=pl.String)
-    }
-    for field, name in _FIELDS.items():
-        values = pl.Series(name, [bar.get(field) for _, bar in rows], strict=False)
-        columns[name] = (
-            _read_time(values)
-            if name == "timestamp"
-            else values.cast(BAR_SCHEMA[name], strict=False)
-        )
-    return pl.DataFrame(columns, schema=BAR_SCHEMA)
+    bars = [bar for some in found.values() for bar in some or ()]
+    names = [name for name, some in found.items() for _ in some or ()]
+    try:
+        columns = [_strictly(bars, field, name) for field, name in _FIELDS.items()]
+    except (KeyError, TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        columns = [_leniently(bars, field, name) for field, name in _FIELDS.items()]
+    return pl.DataFrame([pl.Series("symbol", names, dtype=pl.String), *columns], schema=BAR_SCHEMA)
+
+
+def _strictly(bars: Sequence[Mapping[str, Any]], field: str, name: str) -> pl.Series:
+    """A column whose every value is there and of its type, which is fast to tell."""
+    values = [bar[field] for bar in bars]
+    if name == "timestamp":
+        texts = pl.Series(name, values, dtype=pl.String)
+        return texts.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC")
+    return pl.Series(name, values, dtype=BAR_SCHEMA[name])
+
+
+def _leniently(bars: Sequence[Any], field: str, name: str) -> pl.Series:
+    """A column with null where a value is absent or no such value."""
+    found = [bar.get(field) if isinstance(bar, dict) else None for bar in bars]
+    values = pl.Series(name, found, strict=False)
+    if name == "timestamp":
+        return _read_time(values)
+    return values.cast(BAR_SCHEMA[name], strict=False)
 
 
 def _read_time(texts: pl.Series) -> pl.Series:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, Text, cast, delete, insert, select, update
 
-from lake.journal import agents, lines
+from lake.journal import agents, alerts, events, lines, parts, switches, tallies
 from lake.journal.engine import Database, locate
 from lake.journal.processes import identity, is_dead
 from lake.journal.records import (
@@ -156,6 +156,7 @@ class Journal:
             )
             connection.execute(insert(jobs).values(**_row(job), crashes=0))
             connection.execute(insert(claims).values(job_id=job.id, **asked))
+            self._tell(connection, job)
             return job, True
 
     def job(self, job_id: str) -> Job:
@@ -173,12 +174,25 @@ class Journal:
         kind: str | None = None,
         symbol: str | None = None,
         limit: int = 50,
+        *,
+        parent: str | None = None,
     ) -> list[Job]:
-        """Jobs, newest first; None for a filter lets all through."""
+        """Jobs, newest first; None for a filter lets all through.
+
+        Args:
+            symbol: Jobs of this one, alone or among others.
+            parent: The parts of this job, and no others; None: whole jobs, and no parts.
+        """
         wanted = select(*_SHOWN).order_by(jobs.c.number.desc()).limit(limit)
-        for column, value in ((jobs.c.state, state), (jobs.c.kind, kind), (jobs.c.symbol, symbol)):
+        wanted = wanted.where(
+            jobs.c.parent.is_(None) if parent is None else jobs.c.parent == parent
+        )
+        for column, value in ((jobs.c.state, state), (jobs.c.kind, kind)):
             if value is not None:
                 wanted = wanted.where(column == value)
+        if symbol is not None:
+            among = cast(jobs.c.params, Text).contains(json.dumps(symbol), autoescape=True)
+            wanted = wanted.where((jobs.c.symbol == symbol) | ((jobs.c.symbol == "") & among))
         with self._database.reading() as connection:
             return [_job(row) for row in connection.execute(wanted)]
 
@@ -189,8 +203,12 @@ class Journal:
             return [_job(row) for row in connection.execute(wanted)]
 
     def orphans(self) -> list[Job]:
-        """Unfinished jobs that no live worker holds, oldest first: a broker must know of each."""
-        wanted = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.number)
+        """Unfinished jobs that no live worker holds, oldest first: a broker must know of each.
+
+        A job whose parts are not over is none of them: it is taken up again when they are.
+        """
+        idle = jobs.c.state.in_(UNFINISHED) & ~parts.waiting()
+        wanted = select(jobs).where(idle).order_by(jobs.c.number)
         with self._database.reading() as connection:
             return [_job(row) for row in connection.execute(wanted) if not self._is_held(row)]
 
@@ -214,36 +232,82 @@ class Journal:
         """
         with self._database.writing() as connection:
             row = _find(connection, job_id, lock=True)
-            if row.state not in UNFINISHED or self._is_held(row):
+            if row.state not in UNFINISHED or self._is_held(row) or parts.left(connection, job_id):
                 return None
-            crashes = row.crashes + (row.state == "running")
+            crashes = row.crashes + (row.state == "running" and row.holder is not None)
             if crashes >= CRASHES:
                 self._end(connection, job_id, "failed", error=_worn_out(crashes))
                 return None
             taken = {"state": "running", "worker": worker, "crashes": crashes}
             taken |= {"started_at": row.started_at or self._now(), **self._lease()}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**taken))
-            return _job(_find(connection, job_id))
+            job = _job(_find(connection, job_id))
+            self._tell(connection, job)
+            return job
 
-    def progress(self, job_id: str, done: int, total: int, message: str = "") -> None:
+    def progress(
+        self,
+        job_id: str,
+        done: int,
+        total: int,
+        message: str = "",
+        *,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
         """Tell how far a job is; renews the lease.
 
         Args:
             done: Steps finished.
             total: Steps in all, 0 while unknown.
             message: What it is doing, in a few words.
+            facts: How fast it goes and what is left, plain JSON (:mod:`lake.journal.outlook`);
+                None leaves what was told before.
 
         Raises:
             LeaseLostError: It is finished or another process has it: stop working on it.
+            AgentStoppedError: A user has stopped this kind of agent: put the job back.
         """
-        told = {"done": done, "total": total, "message": message}
+        told: dict[str, Any] = {"done": done, "total": total, "message": message}
+        told |= {} if facts is None else {"rates": facts}
         with self._database.writing() as connection:
             row = self._mine(connection, job_id)
+            switches.check(connection, row.kind)
             if done > row.done:
                 told["crashes"] = 0
             if row.state == "running":
                 told |= self._lease()
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**told))
+            if row.parent is not None:
+                parts.sum_up(connection, row.parent, message)
+
+    def split(self, job_id: str, pieces: Sequence[parts.Piece]) -> list[Job]:
+        """Queue the parts of a job that is being worked on, and let go of it until they are over.
+
+        Raises:
+            LeaseLostError: It is finished or another process has it.
+        """
+        with self._database.writing(alone=True) as connection:
+            whole = _job(self._mine(connection, job_id))
+            names = parts.add(connection, whole, pieces)
+            found = [_job(_find(connection, name)) for name in names]
+            for job in found:
+                self._tell(connection, job)
+            return found
+
+    def parts_of(self, job_id: str) -> list[Job]:
+        """The parts of a job, oldest first; none where it has none."""
+        wanted = select(*_SHOWN).where(jobs.c.parent == job_id).order_by(jobs.c.number)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
+
+    def give_up_parts(self, job_id: str, reason: str) -> int:
+        """Fail the parts of a job that nobody has begun; tells how many."""
+        with self._database.writing(alone=True) as connection:
+            idle = (jobs.c.parent == job_id) & (jobs.c.state == "queued")
+            names = [row.id for row in connection.execute(select(jobs.c.id).where(idle))]
+            for name in names:
+                self._end(connection, name, "failed", error=reason)
+            return len(names)
 
     def renew(self, job_id: str) -> None:
         """Make the lease of a running job longer: its worker lives, though it tells no progress.
@@ -261,7 +325,8 @@ class Journal:
         mine = (jobs.c.id == job_id) & (jobs.c.state == "running") & (jobs.c.holder == identity())
         free = {"state": "queued", "holder": None, "lease_until": None, "message": message}
         with self._database.writing() as connection:
-            connection.execute(update(jobs).where(mine).values(**free))
+            if connection.execute(update(jobs).where(mine).values(**free)).rowcount:
+                self._tell(connection, _job(_find(connection, job_id)))
 
     def finish(self, job_id: str, result: dict[str, Any] | None = None) -> None:
         """A job is done; ``result`` is plain JSON.
@@ -303,6 +368,16 @@ class Journal:
         ended = {"state": state, "finished_at": self._now(), "holder": None, "lease_until": None}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(**ended, **facts))
         connection.execute(delete(claims).where(claims.c.job_id == job_id))
+        job = _job(_find(connection, job_id))
+        self._tell(connection, job)
+        if job.parent is not None:
+            if state == "done":
+                done = {"done": job.total}
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(**done))
+            parts.sum_up(connection, job.parent, "")
+
+    def _tell(self, connection: Connection, job: Job) -> None:
+        events.tell(connection, events.JobChanged.of(job), at=self._now())
 
     # Agents and logs
 
@@ -316,7 +391,9 @@ class Journal:
         told = {"kind": kind, "state": state, "host": socket.gethostname(), "pid": getpid()}
         told |= {"holder": identity(), "detail": detail or {}, "beat_at": self._now()}
         with self._database.writing(alone=True) as connection:
-            agents.keep(connection, agent, told | {"period": SILENCE.total_seconds()})
+            if agents.keep(connection, agent, told | {"period": SILENCE.total_seconds()}):
+                changed = events.Heartbeat.of(agent, kind, state, detail or {})
+                events.tell(connection, changed, at=self._now())
 
     def agents(self) -> list[Agent]:
         """All agents that beat within the last week, by name."""
@@ -355,12 +432,16 @@ class Journal:
     def prune(self, *, older_than: timedelta, keep_lines: int = 200_000) -> int:
         """Forget log lines and silent agents that are old, and lines beyond a number.
 
+        Events and alerts that are over, older than 30 days, and tallies older than 90 go too.
+
         Returns:
             How many log lines are gone. Jobs stay.
         """
         before = self._now() - older_than
         with self._database.writing() as connection:
             agents.forget(connection, before)
+            for old in (events, alerts, tallies):
+                old.forget(connection, self._now() - old.KEPT)
             return lines.forget(connection, before, keep_lines)
 
 

@@ -8,6 +8,8 @@ from lake.errors import InvalidError, LakeError, MissingError, TransientError
 
 State = Literal["queued", "running", "done", "failed"]
 
+_LABELLED = 3
+
 #: States in which somebody still has to work on a job.
 UNFINISHED: tuple[State, ...] = ("queued", "running")
 
@@ -36,6 +38,7 @@ class Job:
         started_at: When a worker first took it; None before.
         finished_at: When it was done or failed; None before.
         parent: The job that it is a part of; None for whole jobs.
+        rates: How fast it goes, as its worker told last (:mod:`lake.journal.outlook`); None: untold.
     """
 
     id: str
@@ -57,6 +60,19 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     parent: str | None = None
+    rates: dict[str, Any] | None = None
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols it is about; none where the work has none."""
+        return [*self.params.get("symbols", [self.symbol] if self.symbol else [])]
+
+    @property
+    def label(self) -> str:
+        """Its symbols in a few characters, like ``AAPL, MSFT, SPY +497``."""
+        names = self.symbols
+        more = len(names) - _LABELLED
+        return ", ".join(names[:_LABELLED]) + (f" +{more}" if more > 0 else "")
 
     @property
     def is_finished(self) -> bool:

@@ -128,8 +128,8 @@ def test_only_the_days_that_are_missing_are_asked_for(store, url):
 
     assert (count["new"], count["unchanged"]) == (5, 0)
     assert [(one["timeframe"], one["start"], one["end"]) for one in asked(made)] == [
-        ("1Day", "2024-10-31T04:00:00Z", "2024-10-31T04:00:00Z"),
         ("1Day", "2024-11-05T05:00:00Z", "2024-11-08T05:00:00Z"),
+        ("1Day", "2024-10-31T04:00:00Z", "2024-10-31T04:00:00Z"),
     ]
 
 
@@ -177,6 +177,7 @@ def test_the_day_that_runs_is_left_for_later_and_comes_then(store, url):
 
 def test_a_run_that_breaks_off_goes_on_at_its_last_page(store, url, monkeypatch):
     monkeypatch.setattr("agents.sources.alpaca._PAGE_BARS", 3)
+    monkeypatch.setattr("agents.fetching._TOGETHER_SECONDS", 0)  # a commit a page
     tells: list[str] = []
 
     def stop_after_one(*facts: object) -> None:

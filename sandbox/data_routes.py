@@ -7,7 +7,8 @@ from starlette.routing import Route
 
 from sandbox.action_pages import actions_query, read_actions_page
 from sandbox.errors import BadRequestError
-from sandbox.pages import Page, read_page
+from sandbox.gate import FAULT, NUMBER
+from sandbox.page_faults import Answer, Pages
 from sandbox.queries import (
     LATEST_FEEDS,
     Parameters,
@@ -27,11 +28,12 @@ class DataRoutes:
 
     Args:
         store: What is served.
+        pages: Reads its pages.
         free_plan: Whether the last 15 minutes of SIP are refused.
     """
 
-    def __init__(self, store: BarStore, *, free_plan: bool) -> None:
-        self._store, self._free_plan = store, free_plan
+    def __init__(self, store: BarStore, pages: Pages, *, free_plan: bool) -> None:
+        self._store, self._pages, self._free_plan = store, pages, free_plan
 
     def routes(self) -> list[Route]:
         """The routes of this host."""
@@ -45,19 +47,22 @@ class DataRoutes:
 
     async def bars(self, request: Request) -> Response:
         """Bars of some symbols, by symbol and then by time."""
-        page = self._page(request.query_params.get("symbols", ""), request.query_params)
-        groups = [_named(symbol, page.text(symbol)) for symbol in page.bars]
-        return _reply(b'"bars":{%b}' % b",".join(groups), _next(page), _currency(request))
+        answer = self._page(request.query_params.get("symbols", ""), request)
+        page = answer.page
+        groups = b",".join(_named(symbol, page.text(symbol)) for symbol in page.bars)
+        bars = b'"bars":null' if answer.null else b'"bars":{%b}' % groups
+        return _reply(bars, _next(answer), _currency(request))
 
     async def bars_of_one(self, request: Request) -> Response:
         """Bars of one symbol; ``bars`` is null if there are none."""
         symbol = _one_symbol(request)
-        page = self._page(symbol, request.query_params)
+        answer = self._page(symbol, request)
+        page = answer.page
         rows = page.text(symbol) if symbol in page.bars else b"null"
         return _reply(
             b'"bars":%b' % rows,
             _named("symbol", orjson.dumps(symbol)),
-            _next(page),
+            _next(answer),
             _currency(request),
         )
 
@@ -80,10 +85,11 @@ class DataRoutes:
         query = actions_query(request.query_params, self._store.clock())
         return Response(orjson.dumps(read_actions_page(self._store.market, query)), media_type=JSON)
 
-    def _page(self, symbols: str, parameters: Parameters) -> Page:
+    def _page(self, symbols: str, request: Request) -> Answer:
         now = self._store.clock()
-        query = bars_query(symbols, parameters, now, free_plan=self._free_plan)
-        return read_page(self._store, query)
+        query = bars_query(symbols, request.query_params, now, free_plan=self._free_plan)
+        fault, number = request.scope.get(FAULT), request.scope.get(NUMBER, 0)
+        return self._pages.read(query, fault, number)
 
     def _latest(self, symbols: tuple[str, ...], parameters: Parameters) -> dict[str, bytes]:
         default = "iex" if self._free_plan else "sip"
@@ -106,8 +112,10 @@ def _named(name: str, text: bytes) -> bytes:
     return b'"%b":%b' % (name.encode(), text)
 
 
-def _next(page: Page) -> bytes:
-    return _named("next_page_token", orjson.dumps(page.token))
+def _next(answer: Answer) -> bytes:
+    if answer.without_token:
+        return b""
+    return _named("next_page_token", orjson.dumps(answer.page.token))
 
 
 def _currency(request: Request) -> bytes:

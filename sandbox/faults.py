@@ -8,7 +8,7 @@ a client which tries again ends well.
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -182,15 +182,18 @@ class Faults:
         """A fault of the plan, None if it is not in it."""
         return self._named.get(name)
 
-    def request(self, number: int, path: str) -> Fault | None:
+    def request(
+        self, number: int, path: str, applies: Callable[[str], bool] = lambda _: True
+    ) -> Fault | None:
         """What happens to a request, if anything.
 
         Args:
             number: Counted from 1.
             path: Without the query.
+            applies: Whether a fault can happen to it at all.
         """
         for fault in self._of_requests:
-            if fault.paths and not path.startswith(fault.paths):
+            if (fault.paths and not path.startswith(fault.paths)) or not applies(fault.name):
                 continue
             if number in fault.numbers:
                 return fault

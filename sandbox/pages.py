@@ -13,6 +13,9 @@ from sandbox.errors import BadRequestError
 from sandbox.store import BarStore, View
 from sandbox.times import parse_end, utc_text
 
+#: What a token of a swapped page begins with; no ticker is written like it.
+SWAP = "-swapped-"
+
 
 @dataclass(frozen=True)
 class BarsQuery:
@@ -26,6 +29,8 @@ class BarsQuery:
         limit: Bars on a page.
         newest_first: The order of a symbol's bars; symbols always come in order of the alphabet.
         after: Symbol and opening of the last bar of the page before.
+        token: The token that the place came from; empty for the first page.
+        then: The token to give with this page whatever follows it; empty for none.
     """
 
     symbols: tuple[str, ...]
@@ -35,6 +40,8 @@ class BarsQuery:
     limit: int
     newest_first: bool = False
     after: tuple[str, int] | None = None
+    token: str = ""
+    then: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,3 +113,17 @@ def read_token(token: str) -> tuple[str, int]:
         return symbol, parse_end(stamp, "page_token")
     except (binascii.Error, ValueError, BadRequestError):
         raise BadRequestError(f"invalid page_token: {token[:60]}") from None
+
+
+def write_swap(before: str, after: str | None) -> str:
+    """The token of a page whose place has one token, empty at the beginning, and its next another."""
+    return base64.b64encode(f"{SWAP}|{before}|{after or ''}".encode()).decode()
+
+
+def read_swap(token: str) -> tuple[str, str] | None:
+    """What :func:`write_swap` wrote; None for any other token."""
+    try:
+        kind, before, after = base64.b64decode(token, validate=True).decode().split("|")
+    except (binascii.Error, ValueError):
+        return None
+    return (before, after) if kind == SWAP else None

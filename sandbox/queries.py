@@ -5,7 +5,7 @@ from datetime import date
 
 from sandbox.config import TICKER
 from sandbox.errors import ApiError, BadRequestError
-from sandbox.pages import BarsQuery, read_token
+from sandbox.pages import BarsQuery, read_swap, read_token
 from sandbox.store import View
 from sandbox.timeframes import parse_timeframe
 from sandbox.times import midnight, new_york_day, parse_date, parse_end, parse_start
@@ -46,7 +46,9 @@ def bars_query(symbols: str, parameters: Parameters, now: float, *, free_plan: b
     first, last = _range(parameters, int(now), delayed=delayed)
     if delayed and last > now - FREE_PLAN_DELAY:
         raise recent_sip()
-    token = parameters.get("page_token")
+    token, then = parameters.get("page_token", ""), None
+    if swapped := read_swap(token):
+        token, then = swapped
     return BarsQuery(
         symbols=symbol_list(symbols),
         view=View(
@@ -57,6 +59,8 @@ def bars_query(symbols: str, parameters: Parameters, now: float, *, free_plan: b
         limit=whole_number(parameters, "limit", DEFAULT_BARS, MOST_BARS),
         newest_first=choose(parameters, "sort", "asc", ("asc", "desc")) == "desc",
         after=read_token(token) if token else None,
+        token=token,
+        then=then,
     )
 
 

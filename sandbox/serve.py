@@ -33,7 +33,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Tell the application how; a websocket that comes of it inherits the state."""
-        self.app_state = {**self.app_state, "abort": lambda: reset(transport)}
+        ways = {"reset": lambda: reset(transport), "hang_up": transport.close}
+        self.app_state = {**self.app_state, **ways}
         super().connection_made(transport)
 
 

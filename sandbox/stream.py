@@ -100,7 +100,7 @@ class StreamServer:
         self._config, self._faults, self._real = config, faults, real
         self.connections: set[Connection] = set()
         self._lingering: dict[tuple[str, str], float] = {}
-        self._attempts = 0
+        self.attempts = 0
         self._limit = config.stream_symbols or (30 if config.free_plan else None)
 
     async def serve(self, socket: WebSocket) -> None:
@@ -110,8 +110,8 @@ class StreamServer:
             await socket.send_denial_response(Response("404 page not found", 404))
             return
         await socket.accept()
-        transport = socket.scope.get("state", {}).get("abort", lambda: None)
-        connection = Connection(feed, Wire(socket), transport)
+        reset = socket.scope.get("state", {}).get("reset", lambda: None)
+        connection = Connection(feed, Wire(socket), reset)
         sending = asyncio.create_task(self._send(connection))
         code = 1006
         try:
@@ -169,17 +169,17 @@ class StreamServer:
     def _authenticate(self, connection: Connection, key: Any, secret: Any) -> Frame:
         if connection.account:
             return problem(403)
-        self._attempts += 1
+        self.attempts += 1
         headers = {KEY_HEADER: str(key or ""), SECRET_HEADER: str(secret or "")}
         try:
             account = account_of(headers, self._config.key, self._config.secret)
         except ApiError:
             return problem(402)
-        if self._faults.strikes("stream_refuse", self._attempts):
+        if self._faults.strikes("stream_refuse", self.attempts):
             return problem(402)
         if self._config.free_plan and connection.feed == "sip":
             return problem(409)
-        if self._faults.strikes("stream_busy", self._attempts) or self._taken(
+        if self._faults.strikes("stream_busy", self.attempts) or self._taken(
             account, connection.feed
         ):
             return problem(406)

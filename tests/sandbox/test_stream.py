@@ -69,7 +69,7 @@ def test_the_subscription_is_answered_with_the_whole_list(quiet_url):
     assert (first["bars"], first["updatedBars"], first["trades"]) == (["SPY"], ["SPY"], [])
     assert second["bars"] == ["AAPL", "SPY"]
     assert (third["bars"], third["updatedBars"]) == (["AAPL"], [])
-    assert list(first)[0] == "T"
+    assert next(iter(first)) == "T"
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -14,7 +14,8 @@ from lake.views import COLUMN_COMMENTS, COMMENTED, VIEWS
 
 #: 1: the first tables. 2: live and daily bars, pins; files of bars hold one source each.
 #: 3: macros, daily bars of one source, comments on columns.
-LAYOUT = 3
+#: 4: scans for gaps, and halts.
+LAYOUT = 4
 
 _OPTIONS = {
     "parquet_compression": "uncompressed",

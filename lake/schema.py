@@ -117,6 +117,19 @@ TABLES: dict[str, tuple[str, str]] = {
         "dataset VARCHAR NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR NOT NULL",
         "which source has which symbol",
     ),
+    "gap_scans": (
+        """dataset VARCHAR NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR NOT NULL, session_date DATE NOT NULL,
+        expected BIGINT NOT NULL, present BIGINT NOT NULL, not_fetched BIGINT NOT NULL, halted BIGINT NOT NULL,
+        missing_at_provider BIGINT NOT NULL, no_trade BIGINT NOT NULL, unconfirmed BIGINT NOT NULL,
+        holes STRUCT("start" TIMESTAMPTZ, "end" TIMESTAMPTZ, class VARCHAR, fetched BIGINT, asked BIGINT, asked_at TIMESTAMPTZ)[] NOT NULL,
+        recorded_at TIMESTAMPTZ NOT NULL""",
+        "what each scan found of a session's regular minutes; the newest row holds, `absences` and `completeness` show it",
+    ),
+    "halts": (
+        """source VARCHAR NOT NULL, symbol VARCHAR NOT NULL, "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ,
+        reason VARCHAR, recorded_at TIMESTAMPTZ NOT NULL""",
+        "trading halts as status messages told them; end is the first moment of trading again, null while it lasts; the newest row holds",
+    ),
     "lake_settings": (
         "name VARCHAR NOT NULL, value VARCHAR NOT NULL",
         "settings SQL users share, like default_source",
@@ -183,6 +196,8 @@ LEDGERS: tuple[str, ...] = (
     "changes",
     "coverage",
     "feature_definitions",
+    "gap_scans",
+    "halts",
     "lake_settings",
     "pins",
     "series",

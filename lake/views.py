@@ -35,6 +35,10 @@ def _shown(dataset: Dataset) -> str:
     return minute_bars(current(dataset), only=f"(b.symbol, b.source) IN ({shown})")
 
 
+_NEWEST_SCANS = """
+    FROM lake.main.gap_scans QUALIFY recorded_at = max(recorded_at) OVER (PARTITION BY dataset, source, symbol, session_date)"""
+
+
 def _macros() -> str:
     rows = ", ".join(
         f"({quoted(name)}, {quoted(macro.parameters)}, {quoted(macro.comment)}, {quoted(macro.example)})"
@@ -72,6 +76,19 @@ VIEWS: dict[str, tuple[str, str]] = {
     "daily": (
         f"SELECT * REPLACE (true AS is_regular) FROM ({_shown(BARS_DAILY)})",
         "the provider's own daily bars, raw, one source per symbol; timestamp is midnight in New York, in UTC",
+    ),
+    "completeness": (
+        f"SELECT * EXCLUDE (holes) FROM ({_NEWEST_SCANS})",
+        "regular minutes of each scanned session: expected = present + the five classes of absence; of bars_daily 1",
+    ),
+    "absences": (
+        f"""
+        SELECT dataset, source, symbol, session_date, hole."start" AS "start", hole."end" AS "end",
+               CASE WHEN dataset = 'bars_1m' THEN date_diff('minute', hole."start", hole."end") END AS minutes,
+               hole.class AS class, hole.fetched AS fetched, hole.asked AS asked,
+               nullif(hole.asked_at, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS asked_at, recorded_at
+        FROM (SELECT * EXCLUDE (holes), unnest(holes) AS hole FROM ({_NEWEST_SCANS}))""",
+        "holes in regular hours by the newest scan: class says why, fetched how many answers lack it, asked how often it was asked for again",
     ),
     "macros": (
         _macros(),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lake.journal import Job, Journal
 
 STATES = ("queued", "running", "done", "failed")
-KINDS = ("ingest", "features", "train", "simulate", "upkeep")
+KINDS = ("ingest", "features", "train", "simulate", "upkeep", "gaps")
 _LOOK_EVERY = 0.3
 _COLUMNS = ("job", "kind", "symbol", "range", "state", "progress", "message", "since (UTC)")
 

@@ -129,6 +129,7 @@ def _words(gone: dict[str, int]) -> str:
         "coverage": "fetched interval",
         "quarantine": "bar in quarantine",
         "series": "series",
+        "scans": "scanned session",
         "corporate_actions": "corporate action",
     }
     told = [

@@ -19,6 +19,7 @@ _WHERE = "symbol = ? AND source = ?"
 _LEDGERS = {
     "bar_revisions": "revisions",
     "coverage": "coverage",
+    "gap_scans": "scans",
     "quarantine": "quarantine",
     "series": "series",
 }
@@ -36,7 +37,7 @@ def delete_symbol(
 
     Returns:
         How many rows went, or would go: ``bars``, ``revisions``, ``coverage``, ``quarantine``,
-        ``series``, ``corporate_actions``.
+        ``series``, ``scans``, ``corporate_actions``.
 
     Raises:
         BarsMissingError: The lake holds nothing of it, from that source where one is named.

@@ -131,6 +131,28 @@ def test_a_table_that_was_empty_is_read_like_any_other_once_it_has_rows(home):
             assert found.item() == count, condition
 
 
+def test_a_lake_of_layout_3_gets_the_tables_of_gaps_and_halts(home):
+    new = facts(home)
+    connection = duckdb.connect()
+    connection.execute(init_sql(home, read_only=False))
+    for view in ("absences", "completeness"):
+        connection.execute(f"DROP VIEW {view}")
+    for table in ("gap_scans", "halts"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.close()
+    number(home, 3)
+
+    assert facts(home) == new
+    with lake.open(home) as opened, opened.writing() as transaction:
+        transaction.connection.execute(
+            "INSERT INTO halts VALUES ('alpaca:sip', 'SPY', now(), NULL, 'T1', now())"
+        )
+    with lake.open(home) as opened:
+        assert opened.sql("FROM absences").is_empty()
+        assert opened.sql("FROM completeness").is_empty()
+        assert opened.sql("FROM halts").height == 1
+
+
 @pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize("ledger", ["coverage", "series", "changes"])
 def test_one_symbols_rows_of_a_ledger_are_found_by_an_index(home, ledger, older):

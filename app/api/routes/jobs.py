@@ -56,7 +56,7 @@ class JobsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["queued", "running", "done", "failed"] | None = None
-    kind: Literal["ingest", "features", "train", "simulate", "upkeep"] | None = None
+    kind: Literal["ingest", "features", "train", "simulate", "upkeep", "gaps"] | None = None
     symbol: str | None = Field(default=None, examples=["SPY"])
     limit: int = Field(default=50, ge=1, le=1_000)
 

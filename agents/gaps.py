@@ -1,0 +1,275 @@
+"""The gap scanner's rounds: name what is absent, ask again for what may still come, name it anew.
+
+What a round found and how often each hole was asked for lies in the lake (``gap_scans``), so a real
+hole is asked for three times at growing distances and then never again. Harmless to repeat and to
+kill: bars commit as every backfill's do, and an ask that was not noted is made once more.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from agents import backfill
+from agents.sources import Log, Source
+from lake import Lake, LakeError, RefusedError, gap_memory
+from lake.absences import CLASSES
+from lake.gap_scan import scan as scan_series
+from lake.presence import Lifespan
+from lake.sessions import Moment
+
+#: Called as it goes: steps done, steps in all, what is going on.
+Tell = Callable[[int, int, str], None]
+Lifespans = dict[str, Lifespan]
+
+#: Sessions that one round asks for at most: those that were never fetched first, then the newest.
+MOST = 5_000
+#: Sessions that are due lie in one request if they are no more than so many days apart.
+_BRIDGED = 4
+#: Holes of a scan that are kept in memory at most before they are committed.
+_MOST_ROWS = 200_000
+
+
+@dataclass
+class Found:
+    """What a scan of several series found.
+
+    Attributes:
+        symbols: How many series were scanned.
+        sessions: How many of their sessions have something new to say.
+        minutes: Regular minutes by what they are: ``expected``, ``present`` and each class.
+        due: Sessions worth being asked for, by symbol, and whether they were fetched before.
+    """
+
+    symbols: int = 0
+    sessions: int = 0
+    minutes: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("expected", "present", *CLASSES), 0)
+    )
+    due: dict[str, dict[date, bool]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Sessions of one symbol that one request brings."""
+
+    symbol: str
+    days: tuple[date, ...]
+    again: bool
+
+
+def series(lake: Lake, dataset: str = "bars_1m", source: str | None = None) -> dict[str, list[str]]:
+    """The symbols that were ever fetched, by source; of one source where it is named."""
+    with lake.reading() as connection:
+        rows = connection.execute(
+            """SELECT DISTINCT source, symbol FROM coverage
+               WHERE dataset = $dataset AND ($source IS NULL OR source = $source) ORDER BY ALL""",
+            {"dataset": dataset, "source": source},
+        ).fetchall()
+    found: dict[str, list[str]] = {}
+    for name, symbol in rows:
+        found.setdefault(name, []).append(symbol)
+    return found
+
+
+def scan(
+    lake: Lake,
+    symbols: Sequence[str],
+    source: str,
+    *,
+    now: datetime,
+    dataset: str = "bars_1m",
+    edge: datetime | None = None,
+    span: tuple[Moment, Moment] = (None, None),
+    answers: dict[str, dict[date, bool]] | None = None,
+    lifespans: Lifespans | None = None,
+) -> Found:
+    """Name every regular minute of some series, and keep what is new in one commit.
+
+    Args:
+        symbols: Tickers in capitals.
+        source: Provider and feed.
+        now: The time (aware).
+        dataset: ``bars_1m`` or ``bars_daily``.
+        edge: Up to when the source can answer; what ended by then is kept and may be due. By default now.
+        span: Start and end, as for :meth:`lake.Lake.bars`.
+        answers: Sessions that were asked for just now, by symbol, and whether the answer was complete.
+        lifespans: When papers were listed and delisted, by symbol.
+    """
+    found, rows, waiting = Found(), [], 0
+    scans = scan_series(
+        lake,
+        symbols,
+        source,
+        dataset=dataset,
+        start=span[0],
+        end=span[1],
+        lifespans=lifespans,
+        answers=answers,
+        now=now,
+    )
+    for one in scans:
+        found.symbols += 1
+        for name in found.minutes:
+            found.minutes[name] += int(one.counts[name].sum())
+        if due := one.due(now, edge or now):
+            found.due[one.symbol] = due
+        fresh = one.fresh(edge or now)
+        rows.append(fresh)
+        waiting += int(fresh["holes"].list.len().sum())
+        if waiting > _MOST_ROWS:
+            found.sessions += gap_memory.store(lake, rows)
+            rows, waiting = [], 0
+    found.sessions += gap_memory.store(lake, rows)
+    return found
+
+
+def refetch(
+    lake: Lake,
+    source: Source,
+    due: dict[str, dict[date, bool]],
+    *,
+    now: datetime,
+    dataset: str = "bars_1m",
+    most: int = MOST,
+    tell: Tell = lambda *_: None,
+    log: Log = lambda **_: None,
+    job_id: str | None = None,
+) -> dict[str, Any]:
+    """Ask a source again for sessions with holes that may still be filled, and note that it was asked.
+
+    Args:
+        due: Of :func:`scan`.
+        most: Sessions to ask for at most; the others keep being due.
+        tell: Told of progress in sessions.
+        log: Takes one structured line (``stage=…``) for each request.
+        job_id: Kept with quarantined bars.
+
+    Returns:
+        ``asked`` and ``refused`` sessions, and the ``new`` and ``corrected`` bars they brought.
+
+    Raises:
+        LakeError: The source did not answer, or the bars cannot be stored; what was asked until
+            then is noted, the failing request too: what never works is not asked for ever.
+    """
+    spans = plan(due, most)
+    total = sum(len(span.days) for span in spans)
+    told = {"asked": 0, "refused": 0, "new": 0, "corrected": 0}
+    answers: dict[str, dict[date, bool]] = {}
+    try:
+        for span in spans:
+            mine, ends = answers.setdefault(span.symbol, {}), (span.days[0], span.days[-1])
+            try:
+                brought = backfill.run(
+                    lake,
+                    source,
+                    span.symbol,
+                    ends,
+                    now=now,
+                    dataset=dataset,
+                    again=span.again,
+                    job_id=job_id,
+                )
+            except LakeError as error:
+                mine.update(dict.fromkeys(span.days, False))
+                if not isinstance(error, RefusedError):
+                    raise
+                told["refused"] += len(span.days)
+                log(stage="gaps", level="warning", symbol=span.symbol, reason=str(error))
+                continue
+            mine.update(dict.fromkeys(span.days, True))
+            told["asked"] += len(span.days)
+            for name in ("new", "corrected"):
+                told[name] += brought[name]
+            tell(told["asked"] + told["refused"], total, f"{span.symbol} up to {ends[1]}")
+    finally:
+        if answers:
+            edge = source.edge(now, dataset)
+            names = [*answers]
+            scan(lake, names, source.name, now=now, dataset=dataset, edge=edge, answers=answers)
+    return told
+
+
+def plan(due: dict[str, dict[date, bool]], most: int = MOST) -> list[Span]:
+    """The requests that bring some sessions: those never fetched first, then the newest.
+
+    >>> day = date(2024, 11, 4)
+    >>> [span.days for span in plan({"SPY": {day: True, day.replace(day=5): True}})]
+    [(datetime.date(2024, 11, 4), datetime.date(2024, 11, 5))]
+    """
+    every = [(again, day, symbol) for symbol, days in due.items() for day, again in days.items()]
+    every.sort(key=lambda one: (one[0], -one[1].toordinal(), one[2]))
+    chosen: dict[tuple[str, bool], list[date]] = {}
+    for again, day, symbol in every[:most]:
+        chosen.setdefault((symbol, again), []).append(day)
+    spans = [
+        Span(symbol, run, again)
+        for (symbol, again), days in chosen.items()
+        for run in _runs(sorted(days))
+    ]
+    return sorted(spans, key=lambda span: (span.again, span.symbol, span.days))
+
+
+def run(
+    lake: Lake,
+    source: Source | None,
+    *,
+    now: datetime,
+    symbols: Sequence[str] = (),
+    datasets: Sequence[str] = ("bars_1m", "bars_daily"),
+    most: int = MOST,
+    tell: Tell = lambda *_: None,
+    log: Log = lambda **_: None,
+    job_id: str | None = None,
+) -> dict[str, Any]:
+    """One round: scan every series, ask for what is worth it, scan what was asked for.
+
+    Args:
+        source: Whom to ask; None scans only. Series of other sources are scanned and never asked for.
+        symbols: Only these; none: all.
+
+    Returns:
+        ``series`` scanned, ``sessions`` with news, minutes by class over all, and what
+        :func:`refetch` brought.
+    """
+    told: dict[str, Any] = {"series": 0, "sessions": 0, "asked": 0, "refused": 0, "new": 0}
+    told |= {"corrected": 0} | dict.fromkeys(CLASSES, 0)
+    for dataset in datasets:
+        for name, listed in series(lake, dataset).items():
+            wanted = [symbol for symbol in listed if not symbols or symbol in symbols]
+            tell(0, 0, f"scanning {len(wanted)} series of {name}")
+            ours = source is not None and source.name == name
+            edge = source.edge(now, dataset) if source is not None and ours else now
+            found = scan(lake, wanted, name, now=now, dataset=dataset, edge=edge)
+            told["series"] += found.symbols
+            told["sessions"] += found.sessions
+            if dataset == "bars_1m":
+                for kind in CLASSES:
+                    told[kind] += found.minutes[kind]
+            if source is not None and ours and found.due:
+                brought = refetch(
+                    lake,
+                    source,
+                    found.due,
+                    now=now,
+                    dataset=dataset,
+                    most=most,
+                    tell=tell,
+                    log=log,
+                    job_id=job_id,
+                )
+                for key, count in brought.items():
+                    told[key] += count
+    tell(1, 1, f"{told['asked']:,} sessions asked for again, {told['new']:,} new bars")
+    return told
+
+
+def _runs(days: list[date]) -> list[tuple[date, ...]]:
+    """Sessions in order, cut where too many days lie between two."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and (day - runs[-1][-1]).days <= _BRIDGED:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [tuple(run) for run in runs]

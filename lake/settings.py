@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         validation_alias=_names("BARLAKE_SOURCE_NAME"),
     )
 
+    alert_webhook: SecretStr = Field(
+        default=SecretStr(""), validation_alias=_names("BARLAKE_ALERT_WEBHOOK")
+    )
     mirror: Path | None = Field(default=None, validation_alias=_names("BARLAKE_MIRROR"))
 
     source_duckdb_path: Path | None = Field(
@@ -104,6 +107,14 @@ class Settings(BaseSettings):
     def _is_address(cls, url: str) -> str:
         if url and (urlsplit(url).scheme not in _SCHEMES or not _host(url)):
             raise ValueError(f"{url[:80]!r} is no address like http://localhost:8099")
+        return url
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _is_webhook(cls, url: SecretStr) -> SecretStr:
+        address = url.get_secret_value()
+        if address and (urlsplit(address).scheme not in {"http", "https"} or not _host(address)):
+            raise ValueError("it is no address like https://example.org/hook")
         return url
 
     @field_validator("redis_url")

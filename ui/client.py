@@ -97,6 +97,18 @@ class Client:
         """Agents by name, with the age of their heartbeats in seconds."""
         return list(self._get("/agents")["agents"])
 
+    def switches(self) -> list[dict[str, Any]]:
+        """Every kind of agent, and whether a user lets it work."""
+        return list(self._get("/agents")["switches"])
+
+    def start(self, kind: str) -> dict[str, Any]:
+        """Let a kind of agent work again."""
+        return self._ask("POST", f"/agents/{quote(kind, safe='')}/start", {})
+
+    def alerts(self, **query: Value) -> list[dict[str, Any]]:
+        """What is wrong now, newest first."""
+        return list(self._get("/alerts", **query)["alerts"])
+
     def health(self) -> dict[str, Any]:
         """``status`` and the state of lake, journal and broker."""
         return self._get("/health")

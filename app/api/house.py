@@ -78,6 +78,21 @@ class House:
 
         send(job)
 
+    def send_waiting(self) -> int:
+        """Send the jobs that no worker has and no message waits for; tells how many.
+
+        Raises:
+            BrokerMissingError: No broker answers.
+        """
+        if self._send is None:
+            from agents.tasks import send_unfinished
+
+            return send_unfinished(self.journal)
+        waiting = self.journal.orphans()
+        for job in waiting:
+            self._send(job)
+        return len(waiting)
+
     def require_broker(self, patience: float = _PATIENCE) -> None:
         """Return if work can be queued, so that nothing is half queued when it cannot.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from app.cli.agents import show_agents, show_alerts, show_switches
 from app.cli.doors import opened_journal, opened_lake, settings
 from app.cli.jobs import STATES
 from app.cli.options import AsJson
@@ -30,14 +31,20 @@ def status(*, as_json: AsJson = False) -> None:
         barlake status
         barlake status --json
     """
+    from lake.journal import alerts, switches
+
     with opened_journal() as journal:
         agents = [asdict(agent) for agent in journal.agents()]
+        turned = [asdict(switch) for switch in switches.all_of(journal)]
+        wrong = alerts.read(journal)
         counts = _jobs(journal)
     facts: dict[str, Any] = {
         "home": str(settings().home.resolve()),
         "source": settings().source,
         "broker": _broker(),
         "agents": agents,
+        "switches": turned,
+        "alerts": [asdict(alert) for alert in wrong],
         "jobs": counts,
         **_lake(),
     }
@@ -45,6 +52,8 @@ def status(*, as_json: AsJson = False) -> None:
         show_json(facts)
     else:
         _show(facts)
+        if wrong:
+            show_alerts(wrong)
 
 
 def _broker() -> dict[str, Any]:
@@ -99,25 +108,10 @@ def _show(facts: dict[str, Any]) -> None:
         if held["daily_bars"]:
             days = counted(held["daily_bars"], "daily bar")
             say(f"        {days} of {counted(held['daily_symbols'], 'symbol')}")
-    _show_agents(facts["agents"])
+    show_agents(facts["agents"])
+    show_switches(facts["switches"])
     if facts["symbols"]:
         columns = ("symbol", "source", "first", "last", "bars", "is_default")
         show_table(
             columns, [[row[name] for name in columns] for row in facts["symbols"]], title="Bars"
         )
-
-
-def _show_agents(agents: list[dict[str, Any]]) -> None:
-    if not agents:
-        say("agents  none; `barlake up` starts them")
-        return
-    show_table(
-        ("agent", "kind", "state", "pid", "last heard"),
-        [[*_identity(agent), f"{agent['age']:.0f} s ago"] for agent in agents],
-        title="Agents",
-    )
-
-
-def _identity(agent: dict[str, Any]) -> list[object]:
-    state = "stalled" if agent["stalled"] else agent["state"]
-    return [agent["name"], agent["kind"], state, str(agent["pid"])]

@@ -12,11 +12,19 @@ from lake.journal.tables import heartbeats
 _REMEMBERED = timedelta(days=7)
 
 
-def keep(connection: Connection, name: str, told: dict[str, Any]) -> None:
-    """Note an agent's newest heartbeat."""
-    same = update(heartbeats).where(heartbeats.c.name == name).values(**told)
-    if connection.execute(same).rowcount == 0:
+def keep(connection: Connection, name: str, told: dict[str, Any]) -> bool:
+    """Note an agent's newest heartbeat.
+
+    Returns:
+        Whether its state is another than before, or the agent is another process.
+    """
+    mine = heartbeats.c.name == name
+    before = connection.execute(select(heartbeats.c.state, heartbeats.c.holder).where(mine)).first()
+    if before is None:
         connection.execute(insert(heartbeats).values(name=name, **told))
+        return True
+    connection.execute(update(heartbeats).where(mine).values(**told))
+    return (before.state, before.holder) != (told["state"], told["holder"])
 
 
 def read(connection: Connection, now: datetime) -> list[Agent]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from lake import gate
 from lake.errors import SettingsError
+from lake.journal import events
 from lake.journal.records import JournalBusyError, JournalVersionError
 from lake.journal.tables import HEAD
 
@@ -70,7 +71,9 @@ class Database:
         with self._explained(), writers.begin() as connection:
             if alone and connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _QUEUE_LOCK})
+            events.begin(connection)
             yield connection
+            events.flush(connection)
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -78,6 +78,7 @@ jobs = Table(
     Column("started_at", UtcTime),
     Column("finished_at", UtcTime),
     Column("parent", String(32)),  # the job that this one is a part of
+    Column("rates", JSON(none_as_null=True)),  # how fast it goes and what is left, as it told
     Index("jobs_by_state", "state", "number"),
     Index("jobs_by_parent", "parent", "state"),
     Index("jobs_by_symbol", "symbol", "kind", "number"),
@@ -176,6 +177,9 @@ alerts = Table(
     Column("raised_at", UtcTime, nullable=False),
     Column("over_at", UtcTime),
     Column("told_at", UtcTime),  # when the webhook took it
+    Column("over_told_at", UtcTime),  # when the webhook took that it is over
+    Column("tries", Integer, nullable=False),  # at the webhook, since it last took something
+    Column("tried_at", UtcTime),  # the newest of them
     Index("alerts_by_subject", "kind", "subject", "over_at"),
 )
 
@@ -188,4 +192,22 @@ request_tallies = Table(
     Column("day", Date, primary_key=True),
     Column("requests", BigInteger, nullable=False),
     Column("failures", BigInteger, nullable=False),
+)
+
+#: How good a series of minutes is, by session: counts, from which the shares follow.
+quality = Table(
+    "quality",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("symbol", String(32), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("expected", Integer, nullable=False),  # regular minutes of the session that are over
+    Column("fetched", Integer, nullable=False),  # of these, in a fetched interval
+    Column("bars", Integer, nullable=False),
+    Column("quarantined", Integer, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("hours_behind", Float),  # only where it was the series' newest day when computed
+    Column("computed_at", UtcTime, nullable=False),
+    Index("quality_by_day", "day"),
 )

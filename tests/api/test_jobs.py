@@ -148,7 +148,7 @@ def test_features_of_what_is_not_there_are_not_queued(api, queue, path):
 
 
 def test_agents_tell_their_state(empty_api, tmp_path):
-    assert empty_api.get("/agents").json() == {"agents": []}
+    assert empty_api.get("/agents").json()["agents"] == []
     with Journal.open(tmp_path) as journal:
         journal.beat("worker-1", "worker", "idle", {"queue": "barlake"})
 

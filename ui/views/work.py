@@ -78,6 +78,7 @@ def _watch() -> None:
     with sentences():
         api = client()
         _health(api)
+        _alerts(api)
         _agents(api)
         _jobs(api)
 
@@ -92,9 +93,16 @@ def _health(api: Client) -> None:
             )
 
 
+def _alerts(api: Client) -> None:
+    for alert in api.alerts(limit=_LOOK):
+        if alert["kind"] != "stalled":  # told beside the agents
+            st.error(alert["message"], icon=":material/notification_important:")
+
+
 def _agents(api: Client) -> None:
     st.markdown("#### Agents")
     found = api.agents()
+    _switches(api)
     if not found:
         st.info(
             "No agent has reported yet. `barlake up` starts them all.", icon=":material/bedtime:"
@@ -118,6 +126,19 @@ def _agents(api: Client) -> None:
                 "Its log says more: `barlake logs`, or restart it with `barlake up`.",
                 icon=":material/heart_broken:",
             )
+
+
+def _switches(api: Client) -> None:
+    """Which kinds of agents a user has paused or stopped, with what starts them again."""
+    for switch in api.switches():
+        if switch["state"] == "running":
+            continue
+        with st.container(horizontal=True, vertical_alignment="center"):
+            reason = f": {switch['reason']}" if switch["reason"] else ""
+            st.badge(f"{switch['agent']} is {switch['state']}{reason}", color="orange")
+            if st.button("Start", key=f"start-{switch['agent']}", icon=":material/play_arrow:"):
+                api.start(switch["agent"])
+                st.rerun(scope="fragment")
 
 
 def _jobs(api: Client) -> None:
@@ -156,16 +177,30 @@ def _row(job: dict[str, Any], now: datetime) -> dict[str, Any]:
     took = ((ended or now) - began).total_seconds() if began else None
     share = job["done"] / job["total"] if job["total"] else 0.0
     return {
-        "symbol": job["symbol"],
+        "symbol": job["symbol"] or job["outlook"]["symbol"] or "",
         "kind": job["kind"],
         "state": _MARKS.get(job["state"], job["state"]),
         "progress": 1.0 if job["state"] == "done" else min(share, 1.0),
+        "left": _left(job["outlook"]),
+        "speed": _speed(job["outlook"]),
         "says": job["error"] or job["message"] or "",
         "sessions": " to ".join(day for day in (job["first"], job["last"]) if day),
         "queued": f"{span((now - created).total_seconds())} ago" if created else "",
         "took": "" if took is None else span(took),
         "job": job["id"],
     }
+
+
+def _left(outlook: dict[str, Any]) -> str:
+    """Time and requests that are left, where they are known."""
+    seconds, requests = outlook["seconds_left"], outlook["budget_left"]
+    time = "" if seconds is None else span(seconds)
+    return ", ".join(filter(None, (time, "" if requests is None else f"{requests:,} requests")))
+
+
+def _speed(outlook: dict[str, Any]) -> str:
+    rate = outlook["bars_per_second"]
+    return "" if rate is None else f"{rate:,.0f} bars/s"
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Jobs of parts, events, the rate budget, switches, alerts and tallies of requests."""
+"""Jobs of parts, events, the rate budget, switches, alerts, tallies of requests and quality."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,19 +15,22 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Add what the agents of the second form keep."""
     op.add_column("jobs", sa.Column("parent", sa.String(32)))
+    op.add_column("jobs", sa.Column("rates", sa.JSON()))
     op.create_index("jobs_by_parent", "jobs", ["parent", "state"])
     _make_events()
     _make_rate_windows()
     _make_switches()
     _make_alerts()
     _make_request_tallies()
+    _make_quality()
 
 
 def downgrade() -> None:
     """Drop it again."""
-    for table in ("request_tallies", "alerts", "switches", "rate_windows", "events"):
+    for table in ("quality", "request_tallies", "alerts", "switches", "rate_windows", "events"):
         op.drop_table(table)
     op.drop_index("jobs_by_parent", "jobs")
+    op.drop_column("jobs", "rates")
     op.drop_column("jobs", "parent")
 
 
@@ -77,6 +80,9 @@ def _make_alerts() -> None:
         sa.Column("raised_at", _TIME, nullable=False),
         sa.Column("over_at", _TIME),
         sa.Column("told_at", _TIME),
+        sa.Column("over_told_at", _TIME),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("tried_at", _TIME),
     )
     op.create_index("alerts_by_subject", "alerts", ["kind", "subject", "over_at"])
 
@@ -90,3 +96,21 @@ def _make_request_tallies() -> None:
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.BigInteger(), nullable=False),
     )
+
+
+def _make_quality() -> None:
+    op.create_table(
+        "quality",
+        sa.Column("source", sa.String(64), primary_key=True),
+        sa.Column("symbol", sa.String(32), primary_key=True),
+        sa.Column("day", sa.Date(), primary_key=True),
+        sa.Column("expected", sa.Integer(), nullable=False),
+        sa.Column("fetched", sa.Integer(), nullable=False),
+        sa.Column("bars", sa.Integer(), nullable=False),
+        sa.Column("quarantined", sa.Integer(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("hours_behind", sa.Float()),
+        sa.Column("computed_at", _TIME, nullable=False),
+    )
+    op.create_index("quality_by_day", "quality", ["day"])

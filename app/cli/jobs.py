@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from lake.journal import Job, Journal
 
 STATES = ("queued", "running", "done", "failed")
-KINDS = ("ingest", "features", "train", "simulate", "upkeep", "gaps")
+KINDS = ("ingest", "features", "train", "simulate", "upkeep", "gaps", "quality")
 _LOOK_EVERY = 0.3
-_COLUMNS = ("job", "kind", "symbol", "range", "state", "progress", "message", "since (UTC)")
+_COLUMNS = (
+    "job", "kind", "symbol", "range", "state", "progress", "speed", "left", "message",
+    "since (UTC)",
+)  # fmt: skip
+_MINUTE, _HOUR = 60, 3600
 
 
 class StateError(InvalidError):
@@ -119,8 +123,12 @@ def show_jobs(found: "Sequence[Job]") -> None:
 
 
 def as_plain(job: "Job") -> dict[str, Any]:
-    """A job as JSON shows it; absent values are null."""
-    return asdict(job)
+    """A job as JSON shows it, with its outlook; absent values are null."""
+    from lake.journal.outlook import outlook
+
+    facts = asdict(job)
+    del facts["rates"]
+    return facts | {"outlook": asdict(outlook(job, datetime.now(UTC)))}
 
 
 def watch(
@@ -168,7 +176,7 @@ def raise_failures(found: "Sequence[Job]") -> None:
         JobsFailedError: At least one job failed.
     """
     failures = [
-        (f"{job.kind} {job.symbol}", job.error or "no reason was kept")
+        (f"{job.kind} {job.label}".strip(), job.error or "no reason was kept")
         for job in found
         if job.state == "failed"
     ]
@@ -184,7 +192,9 @@ def _bars() -> "Progress":
         TextColumn("{task.description:<12}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[percent]}"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[pace]}"),
         TextColumn("{task.fields[message]}"),
         console=Console(stderr=True),
     )
@@ -192,20 +202,63 @@ def _bars() -> "Progress":
 
 def _advance(progress: "Progress", lines: "dict[str, TaskID]", job: "Job") -> None:
     if job.id not in lines:
-        lines[job.id] = progress.add_task(f"{job.symbol} {job.kind}", total=None, message="")
+        lines[job.id] = progress.add_task(
+            f"{job.label} {job.kind}", total=None, message="", percent="", pace=""
+        )
     done, total = job.done or 0, job.total or None
     if job.state == "done":
         done = total = total or done or 1
     words = job.state if job.state in {"queued", "failed"} else (job.message or job.state)
-    progress.update(lines[job.id], completed=done, total=total, message=words)
+    percent, speed, left, budget = _pace(job)
+    pace = ", ".join(filter(None, (speed, left and f"{left} left", budget)))
+    progress.update(
+        lines[job.id], completed=done, total=total, message=words, percent=percent, pace=pace
+    )
+
+
+def _pace(job: "Job") -> tuple[str, str, str, str]:
+    """How a job goes, in words, each empty where it is not known: percent, speed, time left, budget."""
+    from lake.journal.outlook import outlook
+
+    found = outlook(job, datetime.now(UTC))
+    return (
+        "" if found.percent is None else f"{found.percent:.0f}%",
+        "" if found.bars_per_second is None else f"{found.bars_per_second:,.0f} bars/s",
+        "" if found.seconds_left is None else _length(found.seconds_left),
+        "" if found.budget_left is None else f"{found.budget_left:,} requests allowed now",
+    )
+
+
+def _length(seconds: float) -> str:
+    """A length of time in one unit.
+
+    >>> _length(3.2), _length(240), _length(7300)
+    ('3 s', '4 min', '2.0 h')
+    """
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR else f"{seconds / _HOUR:.1f} h"
 
 
 def _row(job: "Job") -> list[object]:
+    percent, speed, left, _ = _pace(job)
     steps = f"{job.done or 0}/{job.total}" if job.total else "-"
+    steps += f" {percent}" if job.total and not job.is_finished else ""
     words = job.error if job.state == "failed" else job.message
     moment = job.finished_at or job.started_at or job.created_at
     span = f"{job.first} to {job.last}" if job.first else "-"
-    return [job.id, _what(job), job.symbol, span, job.state, steps, words, _ago(moment)]
+    return [
+        job.id,
+        _what(job),
+        job.label,
+        span,
+        job.state,
+        steps,
+        speed or None,
+        left or None,
+        words,
+        _ago(moment),
+    ]
 
 
 def _what(job: "Job") -> str:
@@ -229,5 +282,8 @@ def _show_one(job: "Job", *, as_json: bool) -> None:
 
     from app.cli.output import text
 
-    for name, value in as_plain(job).items():
-        console().print(f"[bold]{name:12}[/bold] {escape(text(value))}")
+    facts = as_plain(job)
+    facts |= {name.replace("_", " "): value for name, value in facts.pop("outlook").items()}
+    facts["symbol"] = job.symbol or facts["symbol"]
+    for name, value in facts.items():
+        console().print(f"[bold]{name:15}[/bold] {escape(text(value))}")

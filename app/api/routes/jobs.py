@@ -1,17 +1,35 @@
 """Queued, running and finished work."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.parameters import ticker
 from app.api.security import READ
+from lake.journal import Job
+from lake.journal.outlook import outlook
 
 router = APIRouter(tags=["jobs"])
+
+
+class OutlookAnswer(BaseModel):
+    """How a job goes; null where nothing is known."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    percent: float | None = Field(examples=[54.5])
+    bars_per_second: float | None = Field(examples=[310000])
+    budget_left: int | None = Field(
+        description="Requests that the provider allows now", examples=[173]
+    )
+    seconds_left: float | None = Field(
+        description="As told, or from what is done and the time it took", examples=[12.0]
+    )
+    symbol: str | None = Field(description="On which it is", examples=["SPY"])
 
 
 class JobLine(BaseModel):
@@ -23,7 +41,10 @@ class JobLine(BaseModel):
     kind: str = Field(examples=["ingest"])
     state: Literal["queued", "running", "done", "failed"]
     source: str = Field(examples=["alpaca:iex"])
-    symbol: str = Field(examples=["SPY"])
+    symbol: str = Field(
+        description="Empty where it is about several: params.symbols", examples=["SPY"]
+    )
+    parent: str | None = Field(default=None, description="The job that it is a part of")
     first: date | None = Field(description="First session", examples=["2024-05-01"])
     last: date | None = Field(description="Last session", examples=["2024-05-31"])
     params: dict[str, Any]
@@ -36,6 +57,13 @@ class JobLine(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    rates: dict[str, Any] | None = Field(default=None, exclude=True)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def outlook(self) -> OutlookAnswer:
+        """How it goes."""
+        return OutlookAnswer.model_validate(outlook(cast("Job", self), datetime.now(UTC)))
 
 
 class JobAnswer(JobLine):
@@ -56,8 +84,13 @@ class JobsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["queued", "running", "done", "failed"] | None = None
-    kind: Literal["ingest", "features", "train", "simulate", "upkeep", "gaps"] | None = None
+    kind: Literal["ingest", "features", "train", "simulate", "upkeep", "gaps", "quality"] | None = (
+        None
+    )
     symbol: str | None = Field(default=None, examples=["SPY"])
+    parent: str | None = Field(
+        default=None, description="The parts of this job; without it, whole jobs", max_length=64
+    )
     limit: int = Field(default=50, ge=1, le=1_000)
 
 
@@ -65,7 +98,9 @@ class JobsQuery(BaseModel):
 def get_jobs(query: Annotated[JobsQuery, Query()], house: HouseDep) -> JobsAnswer:
     """Jobs, newest first, without their results; those come with each job alone."""
     symbol = ticker(query.symbol) if query.symbol else None
-    found = house.journal.jobs(state=query.state, kind=query.kind, symbol=symbol, limit=query.limit)
+    found = house.journal.jobs(
+        state=query.state, kind=query.kind, symbol=symbol, limit=query.limit, parent=query.parent
+    )
     return JobsAnswer(jobs=[JobLine.model_validate(job) for job in found])
 
 

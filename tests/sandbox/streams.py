@@ -74,8 +74,14 @@ def listening(url, bars=(), updated=(), daily=(), statuses=(), **options):
         wait_for(lambda: stream._running, "a stream that is connected and has subscribed")
         yield listener
     finally:
-        asyncio.run_coroutine_threadsafe(stream.stop_ws(), stream._loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(_stop(stream), stream._loop).result(PATIENCE)
         thread.join(PATIENCE)
+
+
+async def _stop(stream):
+    await stream.stop_ws()
+    if stream._ws is not None:  # its own stop waits up to five seconds for a message
+        await stream._ws.close()
 
 
 def _run(stream):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from queue import Empty, Full, Queue
@@ -195,7 +196,9 @@ class _Ahead(Iterator[Answered]):
         self._parts = parts
         self._queue: Queue[Answered | BaseException | None] = Queue(_PAGES_AHEAD)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="fetching")
+        # Lines of the log that are written there belong to the same job.
+        run = copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run,), daemon=True, name="fetching")
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,14 +1,15 @@
 """Packs what is missing of many symbols into requests whose pages are full. Pure.
 
 A page holds so many bars over all symbols of its request, and only the last page of a request is
-short. So a request should be some fifty pages long: then all but two in a hundred are full, and its
-task is over in seconds. It names few symbols over much of a year, for the lake keeps a file a
+short. So a request should be many pages long: then nearly all are full, even where only regular
+hours have bars, and yet its task is over in seconds. It names few symbols over much of a year, for the lake keeps a file a
 symbol and year.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from math import ceil
 from typing import Literal
@@ -16,8 +17,8 @@ from typing import Literal
 from lake import sessions
 from lake.coverage import Interval
 
-#: How many pages a request should be long.
-PAGES = 50
+#: How many pages a request should be long at most.
+PAGES = 80
 #: Minutes of a session in extended hours, 04:00 to 20:00, and in regular hours.
 EXTENDED_MINUTES, REGULAR_MINUTES = 960, 390
 
@@ -85,7 +86,7 @@ def pack(
     most_symbols: int = 200,
     order: Order = "newest",
 ) -> list[Part]:
-    """Requests for exactly what is missing, each some fifty pages long where so much is missing.
+    """Requests for exactly what is missing, each some eighty pages long where so much is missing.
 
     Symbols that lack the same go together. What is missing of several years is asked for year by
     year, so that a commit adds to few files.
@@ -142,10 +143,10 @@ def estimate(
 
 
 def _by_year(interval: Interval) -> list[Interval]:
-    """An interval cut where a year (UTC) begins: there the lake begins new files."""
+    """An interval cut between years: the lake keeps a file a year."""
     start, end = interval
     years = range(start.year + 1, end.year + 1)
-    cuts = [datetime(year, 1, 1, tzinfo=UTC) for year in years]
+    cuts = [sessions.midnight(date(year, 1, 1)) for year in years]
     edges = [start, *(cut for cut in cuts if start < cut < end), end]
     return list(pairwise(edges))
 
@@ -160,5 +161,6 @@ def _sizes(start: datetime, end: datetime, *, minutes: bool) -> tuple[int, int]:
     return count, min(count * EXTENDED_MINUTES, width)
 
 
+@lru_cache(maxsize=4096)
 def _sessions(first: date, last: date) -> int:
     return sessions.schedule(first, last).height

@@ -243,6 +243,8 @@ class Journal:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**taken))
             job = _job(_find(connection, job_id))
             self._tell(connection, job)
+            if job.parent is not None:
+                parts.sum_up(connection, job.parent, "")
             return job
 
     def progress(
@@ -326,7 +328,10 @@ class Journal:
         free = {"state": "queued", "holder": None, "lease_until": None, "message": message}
         with self._database.writing() as connection:
             if connection.execute(update(jobs).where(mine).values(**free)).rowcount:
-                self._tell(connection, _job(_find(connection, job_id)))
+                job = _job(_find(connection, job_id))
+                self._tell(connection, job)
+                if job.parent is not None:
+                    parts.sum_up(connection, job.parent, message)
 
     def finish(self, job_id: str, result: dict[str, Any] | None = None) -> None:
         """A job is done; ``result`` is plain JSON.

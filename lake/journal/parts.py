@@ -54,7 +54,7 @@ def add(connection: Connection, whole: Job, pieces: Sequence[Piece]) -> list[str
     ]
     connection.execute(insert(jobs), rows)
     total = sum(piece.total for piece in pieces)
-    waits = {"holder": None, "lease_until": None, "worker": None, "done": 0, "total": total}
+    waits = {"state": "queued", "holder": None, "lease_until": None, "done": 0, "total": total}
     told = {"message": f"{len(pieces)} parts are queued"}
     connection.execute(update(jobs).where(jobs.c.id == whole.id).values(**waits, **told))
     return [str(row["id"]) for row in rows]
@@ -75,13 +75,15 @@ def left(connection: Connection, job_id: str) -> int:
 
 
 def sum_up(connection: Connection, job_id: str, message: str) -> None:
-    """Tell a job how far its parts are together."""
+    """Tell a job how far its parts are together; it runs while one of them does."""
     mine = jobs.c.parent == job_id
     done = connection.execute(select(func.sum(jobs.c.done)).where(mine)).scalar() or 0
     told: dict[str, Any] = {"done": done, "crashes": 0}
     told |= {"message": message} if message else {}
     at_work = select(jobs.c.rates).where(mine, jobs.c.state == "running")
-    if rates := [row.rates for row in connection.execute(at_work) if row.rates]:
+    running = connection.execute(at_work).all()
+    told["state"] = "running" if running else "queued"
+    if rates := [row.rates for row in running if row.rates]:
         speed = sum(facts.get("bars_per_second") or 0 for facts in rates)
         told["rates"] = rates[-1] | {"bars_per_second": speed}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**told))

@@ -1,0 +1,92 @@
+"""Jobs that are done in parts: the whole waits, shows how far they are, and is summed up once."""
+
+from datetime import date
+
+import pytest
+
+from lake.journal import Journal
+from lake.journal.parts import Piece
+
+DAY = date(2024, 5, 1)
+PIECES = [Piece("SPY", {"symbols": ["SPY"], "number": number}, 10) for number in range(3)]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def whole(journal):
+    job, _ = journal.queue("ingest", "s:f", "", DAY, DAY, {"symbols": ["QQQ", "SPY"]})
+    journal.claim(job.id, "one")
+    return job
+
+
+def test_a_whole_waits_for_its_parts_and_is_taken_up_again_after_the_last(journal, whole):
+    parts = journal.split(whole.id, PIECES)
+
+    assert [part.params for part in parts] == [piece.params for piece in PIECES]
+    assert {part.parent for part in parts} == {whole.id}
+    assert {part.trace_id for part in parts} == {whole.trace_id}
+    assert journal.job(whole.id).state == "queued"
+    assert journal.claim(whole.id, "two") is None
+    assert [job.id for job in journal.orphans()] == [part.id for part in parts]
+    for part in parts:
+        assert journal.claim(part.id, "one") is not None
+        assert journal.job(whole.id).state == "running"
+        journal.finish(part.id, {})
+    assert [job.id for job in journal.orphans()] == [whole.id]
+    assert journal.claim(whole.id, "two") is not None
+
+
+def test_a_whole_shows_how_far_its_parts_are(journal, whole):
+    first, second, _ = journal.split(whole.id, PIECES)
+    journal.claim(first.id, "one")
+    journal.progress(first.id, 4, 10, "SPY up to today", facts={"bars_per_second": 100})
+    journal.claim(second.id, "two")
+    journal.progress(second.id, 1, 10, "QQQ", facts={"bars_per_second": 50, "budget_left": 7})
+
+    told = journal.job(whole.id)
+    assert (told.done, told.total, told.message) == (5, 30, "QQQ")
+    assert told.rates == {"bars_per_second": 150, "budget_left": 7}
+    journal.finish(first.id)
+    assert journal.job(whole.id).done == 11
+    journal.release(second.id, "stopped")
+    assert journal.job(whole.id).state == "queued"
+
+
+def test_parts_are_not_listed_among_whole_jobs(journal, whole):
+    parts = journal.split(whole.id, PIECES)
+
+    assert [job.id for job in journal.jobs()] == [whole.id]
+    assert {job.id for job in journal.jobs(parent=whole.id)} == {part.id for part in parts}
+    assert [job.id for job in journal.jobs(symbol="SPY")] == [whole.id]
+    assert journal.jobs(symbol="SP") == []
+
+
+def test_parts_that_nobody_has_begun_can_be_given_up(journal, whole):
+    first, *_ = journal.split(whole.id, PIECES)
+    journal.claim(first.id, "one")
+
+    assert journal.give_up_parts(whole.id, "the keys are wrong") == 2
+    states = {part.id: (part.state, part.error) for part in journal.parts_of(whole.id)}
+    assert states.pop(first.id) == ("running", None)
+    assert set(states.values()) == {("failed", "the keys are wrong")}
+
+
+def test_taking_a_whole_up_again_is_no_crash(journal, whole):
+    for _ in range(10):  # more often than a worker may die on a job
+        (part,) = journal.split(whole.id, PIECES[:1])
+        journal.claim(part.id, "one")
+        journal.finish(part.id)
+        assert journal.claim(whole.id, "one") is not None
+
+
+def test_a_label_names_the_first_symbols_and_counts_the_others(journal):
+    many = [f"S{number}" for number in range(9)]
+    job, _ = journal.queue("ingest", "s:f", "", DAY, DAY, {"symbols": many})
+
+    assert job.label == "S0, S1, S2 +6"
+    assert journal.queue("ingest", "s:f", "SPY", DAY, DAY)[0].label == "SPY"

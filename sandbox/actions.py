@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from sandbox.errors import DataFolderError
-from sandbox.market import Action
+from sandbox.market import Action, Event
 
 FILE_NAME = "corporate_actions.parquet"
 KINDS = {"split", "cash_dividend"}
@@ -63,6 +63,12 @@ def type_of(action: Action) -> str:
 def identity(action: Action) -> str:
     """A UUID that only depends on symbol, kind and ex date."""
     name = f"{action.symbol}|{action.kind}|{action.ex_date}"
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"sandbox:{name}"))
+
+
+def event_identity(event: Event) -> str:
+    """A UUID that only depends on the event."""
+    name = f"{event.type}|{event.process_date}|{'|'.join(sorted(event.symbols))}"
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"sandbox:{name}"))
 
 

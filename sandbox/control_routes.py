@@ -15,6 +15,8 @@ from sandbox.clock import VirtualClock
 from sandbox.config import FASTEST
 from sandbox.errors import BadRequestError, ConfigError
 from sandbox.faults import FAULTS, Faults, describe_plan, merged
+from sandbox.names import Names
+from sandbox.queries import asof_day
 from sandbox.request_log import RequestLog
 from sandbox.revisions import Revisions
 from sandbox.stream import CHANNELS, StreamServer
@@ -43,6 +45,7 @@ class ControlRoutes:
     ) -> None:
         self._revisions, self._clock, self._faults = revisions, clock, faults
         self._log, self._streams = log, streams
+        self._names = Names(revisions.market.listings)
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -100,7 +103,7 @@ class ControlRoutes:
         return Response(
             truth(
                 self._revisions,
-                asked["symbol"],
+                self._names.part(asked["symbol"], asof_day(asked, now)),
                 asked.get("feed") or "sip",
                 parse_start(asked["start"]) if "start" in asked else 0,
                 parse_end(asked["end"]) if "end" in asked else int(now),

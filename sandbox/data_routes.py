@@ -1,17 +1,22 @@
 """Market data: bars, the latest bars, corporate actions."""
 
+from dataclasses import replace
+from functools import cached_property
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.action_pages import actions_query, read_actions_page
+from sandbox.action_pages import Notice, actions_query, notices, read_actions_page
 from sandbox.errors import BadRequestError
 from sandbox.gate import FAULT, NUMBER
+from sandbox.names import Names
 from sandbox.page_faults import Answer, Pages
 from sandbox.queries import (
     LATEST_FEEDS,
     Parameters,
+    asof_day,
     bars_query,
     check_currency,
     choose,
@@ -34,6 +39,11 @@ class DataRoutes:
 
     def __init__(self, store: BarStore, pages: Pages, *, free_plan: bool) -> None:
         self._store, self._pages, self._free_plan = store, pages, free_plan
+        self._names = Names(store.market.listings)
+
+    @cached_property
+    def _notices(self) -> list[Notice]:
+        return notices(self._store.market)
 
     def routes(self) -> list[Route]:
         """The routes of this host."""
@@ -81,13 +91,17 @@ class DataRoutes:
         return _reply(bar, _named("symbol", orjson.dumps(symbol)), _currency(request))
 
     async def corporate_actions(self, request: Request) -> Response:
-        """Splits and dividends by the day they were booked."""
+        """Corporate actions by the day they were booked."""
         query = actions_query(request.query_params, self._store.clock())
-        return Response(orjson.dumps(read_actions_page(self._store.market, query)), media_type=JSON)
+        page = read_actions_page(self._notices, self._store.revisions.faults, query)
+        return Response(orjson.dumps(page), media_type=JSON)
 
     def _page(self, symbols: str, request: Request) -> Answer:
         now = self._store.clock()
         query = bars_query(symbols, request.query_params, now, free_plan=self._free_plan)
+        asof = asof_day(request.query_params, now)
+        parts = tuple(self._names.part(symbol, asof) for symbol in query.symbols)
+        query = replace(query, parts=parts)
         fault, number = request.scope.get(FAULT), request.scope.get(NUMBER, 0)
         return self._pages.read(query, fault, number)
 
@@ -97,7 +111,8 @@ class DataRoutes:
         check_currency(parameters)
         if feed == "sip" and self._free_plan:
             raise recent_sip()
-        found = {symbol: self._store.latest(symbol, feed) for symbol in symbols}
+        today = self._names.today(self._store.clock())
+        found = {s: self._store.latest(today[s], feed) for s in symbols if s in today}
         return {symbol: text for symbol, text in found.items() if text is not None}
 
 

@@ -77,9 +77,13 @@ STREAM_FAULTS = {
     "stream_refuse": "an authentication is answered with 402",
     "stream_busy": "an authentication is answered with 406",
 }
-FAULTS = REQUEST_FAULTS | BAR_FAULTS | STREAM_FAULTS
+ACTION_FAULTS = {
+    "late_action": "a corporate action is told `delay` seconds after its process date, or at `at`",
+}
+FAULTS = REQUEST_FAULTS | BAR_FAULTS | STREAM_FAULTS | ACTION_FAULTS
 #: The longest day has 25 hours.
 MINUTES_A_DAY = 1500
+A_WEEK = 7 * 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +218,20 @@ class Faults:
             return None
         self.note(fault)
         return fault
+
+    def action_told(self, identity: str, usual: float, processed: float) -> float:
+        """From which moment a corporate action is told.
+
+        Args:
+            identity: Its UUID.
+            usual: From when it is if nothing goes wrong.
+            processed: When its process date begins.
+        """
+        fault = self._named.get("late_action")
+        if fault is None or chance(self.seed, fault.name, identity) >= fault.rate:
+            return usual
+        late = processed + (A_WEEK if fault.delay is None else fault.delay)
+        return max(usual, late if fault.at is None else fault.at)
 
     def minutes_hit(self, fault: Fault, symbol: str, feed: str, day: int) -> Float64s:
         """A uniform number for each minute of a New York day; below the rate means it is hit."""

@@ -20,7 +20,7 @@ from sandbox.bars import EMPTY_BARS, Bars
 from sandbox.calendar import Int64s
 from sandbox.config import TICKER
 from sandbox.errors import ConfigError, DataFolderError
-from sandbox.market import Action, ByteCache, Listing
+from sandbox.market import Action, ByteCache, Event, Listing
 from sandbox.timeframes import day_bar
 
 DAILY = "bars_1day"
@@ -75,6 +75,7 @@ class FolderMarket:
         self.actions: tuple[Action, ...] = tuple(
             action for action in read_actions(folder) if action.symbol in self._symbols
         )
+        self.events: tuple[Event, ...] = ()
         self._series: ByteCache[Path, Series] = ByteCache(CACHE_BYTES, lambda series: series.size)
 
     @cached_property

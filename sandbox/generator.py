@@ -13,8 +13,9 @@ import numpy as np
 from sandbox.bars import EMPTY_BARS, Bars, Float64s
 from sandbox.calendar import Int64s, nyse
 from sandbox.daily import official
+from sandbox.events import all_events
 from sandbox.levels import Levels, daily_levels, generated_days, stream
-from sandbox.market import Action, Listing
+from sandbox.market import Action, Event, Listing
 from sandbox.profiles import DEFAULT_SYMBOLS, Profile, profile_of
 from sandbox.session import (
     NORMALS,
@@ -51,7 +52,14 @@ class GeneratedMarket:
     def listings(self) -> tuple[Listing, ...]:
         """All symbols, sorted."""
         return tuple(
-            Listing(profile.symbol, f"{profile.symbol} of the sandbox", profile.exchange)
+            Listing(
+                profile.symbol,
+                f"{profile.symbol} of the sandbox",
+                profile.exchange,
+                profile.listed,
+                profile.delisted,
+                profile.renamed,
+            )
             for profile in self._profiles.values()
         )
 
@@ -61,13 +69,21 @@ class GeneratedMarket:
         found = [action for symbol in self._profiles for action in self._path(symbol).actions]
         return tuple(sorted(found, key=lambda action: (action.process_date, action.symbol)))
 
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """The corporate actions that change no price, in order of ``process_date``."""
+        return all_events(tuple(self._profiles.values()))
+
     def days(self, symbol: str) -> Int64s:
-        """The sessions since a symbol was listed; none for an unknown symbol."""
+        """The sessions while a symbol is listed; none for an unknown symbol."""
         profile = self._profiles.get(symbol)
         if profile is None:
             return np.empty(0, np.int64)
         days = generated_days()
-        return days[np.searchsorted(days, day_of(profile.listed)) :]
+        end = len(days)
+        if profile.delisted:
+            end = int(np.searchsorted(days, day_of(profile.delisted)))
+        return days[np.searchsorted(days, day_of(profile.listed)) : end]
 
     def minutes(self, symbol: str, feed: str, day: int) -> Bars:
         """The bars of one of these sessions; feeds other than sip and iex have none."""

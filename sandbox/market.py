@@ -1,7 +1,7 @@
 """What the sandbox serves: a folder's bars or generated ones look the same from here on."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Generic, Literal, Protocol, TypeVar
@@ -30,12 +30,52 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Event:
+    """A corporate action that changes no price here.
+
+    Args:
+        type: Alpaca's singular name.
+        process_date: The day Alpaca books it.
+        appears: The first day on which it is told, which may be later.
+        fields: What the protocol says of it, but for id and process_date.
+    """
+
+    type: str
+    process_date: date
+    appears: date
+    fields: Mapping[str, str | float | bool]
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """All tickers in it."""
+        return frozenset(
+            str(value) for name, value in self.fields.items() if name.endswith("symbol")
+        )
+
+
+@dataclass(frozen=True)
 class Listing:
-    """What ``/v2/assets`` says of a symbol."""
+    """What ``/v2/assets`` says of a symbol.
+
+    Args:
+        symbol: Its ticker today.
+        name: Of the company.
+        exchange: As Alpaca writes it.
+        listed: Its first day, None if it was always there.
+        delisted: The first day without it, None for never.
+        renamed: Its ticker before, and the first day under this one.
+    """
 
     symbol: str
     name: str
     exchange: str
+    listed: date | None = None
+    delisted: date | None = None
+    renamed: tuple[str, date] | None = None
+
+    def ticker(self, day: date) -> str:
+        """Its ticker on a day."""
+        return self.renamed[0] if self.renamed and day < self.renamed[1] else self.symbol
 
 
 class Market(Protocol):
@@ -49,6 +89,11 @@ class Market(Protocol):
     @property
     def actions(self) -> tuple[Action, ...]:
         """All corporate actions, in order of ``process_date``."""
+        ...
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The corporate actions that change no price, in order of ``process_date``."""
         ...
 
     def days(self, symbol: str) -> Int64s:

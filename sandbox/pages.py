@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sandbox.errors import BadRequestError
+from sandbox.names import Part
 from sandbox.store import BarStore, View
 from sandbox.times import parse_end, utc_text
 
@@ -31,6 +32,7 @@ class BarsQuery:
         after: Symbol and opening of the last bar of the page before.
         token: The token that the place came from; empty for the first page.
         then: The token to give with this page whatever follows it; empty for none.
+        parts: What each symbol means, in their order; empty if each means itself.
     """
 
     symbols: tuple[str, ...]
@@ -42,6 +44,7 @@ class BarsQuery:
     after: tuple[str, int] | None = None
     token: str = ""
     then: str | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,12 @@ def read_page(store: BarStore, query: BarsQuery) -> Page:
     """The bars a query asks for, as many as fit; it tells truly whether more follow."""
     bars: dict[str, list[bytes]] = {}
     room, place = query.limit, ("", 0)
+    parts = dict(zip(query.symbols, query.parts, strict=False))
     for symbol, first, last in _ranges(query):
+        part = parts.get(symbol) or Part(symbol)
+        ends = max(first, part.first), min(last, part.last)
         for found in store.slices(
-            symbol, query.view, first, last, newest_first=query.newest_first, rows=room
+            part.symbol, query.view, *ends, newest_first=query.newest_first, rows=room
         ):
             if not room:
                 return Page(bars, write_token(*place, query.view))

@@ -22,6 +22,8 @@ class Profile:
         trades: Trades of a usual day, on all exchanges.
         shares: Shares of a usual trade, adjusted for splits.
         listed: Its first session.
+        delisted: The first day without it, None for never.
+        renamed: Its ticker before, and the first day under this one.
         split: Ex date and new shares per old.
         dividend_yield: Part of the price paid in a year.
         dividend_months: The first month of the year that pays, then every third; 0 for never.
@@ -36,15 +38,19 @@ class Profile:
     trades: float = 100_000
     shares: float = 95.0
     listed: date = FIRST_SESSION
+    delisted: date | None = None
+    renamed: tuple[str, date] | None = None
     split: tuple[date, int] | None = None
     dividend_yield: float = 0.0
     dividend_months: int = 0
 
 
 #: SPY and QQQ follow the market closely; IBM and SPY pay dividends; SPLT splits 4:1; THIN trades in
-#: about a third of the regular minutes and hardly outside; LATE begins in June 2023.
+#: about a third of the regular minutes and hardly outside; LATE begins in June 2023; GONE is bought
+#: for cash on 2024-07-01; NEWN was OLDN until 2024-09-03.
 DEFAULTS: tuple[Profile, ...] = (
     Profile(symbol="AAPL", price=60, growth=0.13, volatility=0.017, market=0.72, trades=500_000),
+    Profile(symbol="GONE", price=30, growth=0.05, trades=15_000, delisted=date(2024, 7, 1)),
     Profile(symbol="GOOGL", price=40, growth=0.14, volatility=0.017, market=0.70, trades=260_000),
     Profile(
         symbol="IBM",
@@ -68,6 +74,7 @@ DEFAULTS: tuple[Profile, ...] = (
         listed=date(2023, 6, 1),
     ),
     Profile(symbol="MSFT", price=55, growth=0.18, volatility=0.016, market=0.75, trades=320_000),
+    Profile(symbol="NEWN", price=45, trades=30_000, renamed=("OLDN", date(2024, 9, 3))),
     Profile(symbol="QQQ", price=110, growth=0.15, volatility=0.013, market=0.94, trades=380_000),
     Profile(
         symbol="SPLT",

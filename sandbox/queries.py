@@ -8,7 +8,7 @@ from sandbox.errors import ApiError, BadRequestError
 from sandbox.pages import BarsQuery, read_swap, read_token
 from sandbox.store import View
 from sandbox.timeframes import parse_timeframe
-from sandbox.times import midnight, new_york_day, parse_date, parse_end, parse_start
+from sandbox.times import day_of, midnight, new_york_day, parse_date, parse_end, parse_start
 
 Parameters = Mapping[str, str]
 
@@ -40,8 +40,6 @@ def bars_query(symbols: str, parameters: Parameters, now: float, *, free_plan: b
     """
     feed = choose(parameters, "feed", "sip", HISTORY_FEEDS)
     check_currency(parameters)
-    if parameters.get("asof", "-") not in {"-", ""}:  # nothing in the sandbox was renamed
-        parse_date(parameters["asof"], "asof")
     delayed = free_plan and feed == "sip"
     first, last = _range(parameters, int(now), delayed=delayed)
     if delayed and last > now - FREE_PLAN_DELAY:
@@ -62,6 +60,18 @@ def bars_query(symbols: str, parameters: Parameters, now: float, *, free_plan: b
         token=token,
         then=then,
     )
+
+
+def asof_day(parameters: Parameters, now: float) -> int | None:
+    """The day that decides what tickers mean: today unless told; None for no mapping.
+
+    Raises:
+        BadRequestError: It is no date.
+    """
+    text = parameters.get("asof")
+    if text == "-":
+        return None
+    return day_of(parse_date(text, "asof")) if text else new_york_day(now)
 
 
 def recent_sip() -> ApiError:

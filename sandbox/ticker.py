@@ -15,6 +15,7 @@ from sandbox.calendar import Int64s, nyse
 from sandbox.clock import VirtualClock
 from sandbox.faults import Faults
 from sandbox.malformed import malformed
+from sandbox.names import Names
 from sandbox.revisions import MINUTE, RECOMPUTED, Revisions
 from sandbox.stream import STREAM_FEEDS, Connection, StreamServer
 from sandbox.timeframes import day_bar
@@ -59,7 +60,8 @@ class Ticker:
     ) -> None:
         self._revisions, self._server = revisions, server
         self._clock, self._faults = clock, faults
-        self._symbols = tuple(listing.symbol for listing in revisions.market.listings)
+        self._names = Names(revisions.market.listings)
+        self._entities: dict[str, str] = {}
         self._late: dict[tuple[int, str], Told] = {}
         self._held: dict[str, tuple[int, Int64s]] = {}
         self._daily = False
@@ -89,7 +91,8 @@ class Ticker:
                 continue
             shown = moment - DELAYS.get(feed, 0)
             self._daily = any(one.channels["dailyBars"] for one in listeners)
-            wanted = _wanted(listeners, (FAKE,) if feed == "test" else self._symbols)
+            self._entities = {FAKE: FAKE} if feed == "test" else self._names.today(shown)
+            wanted = _wanted(listeners, self._entities)
             told = list(self._messages(feed, wanted, int(shown)))
             if told:
                 self._hand_over(feed, listeners, told, moment)
@@ -123,7 +126,7 @@ class Ticker:
         if symbol == FAKE or not self._trades(symbol, start):
             return
         day, market_feed = new_york_day(start), STREAM_FEEDS[feed]
-        history = self._revisions.history(symbol, market_feed, day)
+        history = self._revisions.history(self._entities[symbol], market_feed, day)
         row = _row(history.final, start)
         if row is None or not history.late_trade[row] or history.appears[row] > now:
             return
@@ -136,7 +139,7 @@ class Ticker:
         day = new_york_day(start)
         if not self._trades(symbol, start):
             return EMPTY_BARS, {}
-        seen = self._revisions.at(symbol, STREAM_FEEDS[feed], day, now)
+        seen = self._revisions.at(self._entities[symbol], STREAM_FEEDS[feed], day, now)
         return seen.bars, seen.broken
 
     def _trades(self, symbol: str, start: int) -> bool:
@@ -147,7 +150,7 @@ class Ticker:
             return False
         known = self._held.get(symbol)
         if known is None or known[0] != day:
-            known = day, self._revisions.market.days(symbol)
+            known = day, self._revisions.market.days(self._entities[symbol])
             self._held[symbol] = known
         days = known[1]
         place = int(days.searchsorted(day))
@@ -260,7 +263,7 @@ def _row(bars: Bars, start: int) -> int | None:
     return place if place < len(bars) and int(bars.time[place]) == start else None
 
 
-def _wanted(listeners: list[Connection], known: tuple[str, ...]) -> list[str]:
+def _wanted(listeners: list[Connection], known: Iterable[str]) -> list[str]:
     """The symbols somebody listens to, those of the market only."""
     asked: set[str] = set()
     for listener in listeners:

@@ -16,7 +16,7 @@ from sandbox.config import Clock
 from sandbox.errors import ApiError, BadRequestError
 from sandbox.market import Listing, Market
 from sandbox.queries import choose, optional_date
-from sandbox.times import NEW_YORK, date_of, day_of
+from sandbox.times import NEW_YORK, date_of, day_of, new_york_day
 
 ASSET_MISSING = 40410000
 #: From when on trades settle so many sessions later.
@@ -33,7 +33,7 @@ class TradingRoutes:
 
     def __init__(self, market: Market, clock: Clock) -> None:
         self._clock = clock
-        self._assets = {listing.symbol: asset(listing) for listing in market.listings}
+        self._listings = market.listings
 
     def routes(self) -> list[Route]:
         """The routes of this host."""
@@ -60,40 +60,51 @@ class TradingRoutes:
         return _reply(clock_facts(nyse(), self._clock()))
 
     async def assets(self, request: Request) -> Response:
-        """All symbols that are served."""
+        """All assets there are by now, those that are not traded any more too."""
         parameters = request.query_params
-        status = choose(parameters, "status", "active", ("active", "inactive"))
+        status = choose(parameters, "status", "all", ("active", "inactive", "all"))
         kind = parameters.get("asset_class") or "us_equity"
         exchange = parameters.get("exchange")
-        found = [a for a in self._assets.values() if not exchange or a["exchange"] == exchange]
-        return _reply(found if status == "active" and kind == "us_equity" else [])
+        found = [
+            one
+            for one in self._assets()
+            if (status in {"all", one["status"]})
+            and kind == "us_equity"
+            and (not exchange or one["exchange"] == exchange)
+        ]
+        return _reply(found)
 
     async def asset(self, request: Request) -> Response:
         """One asset by its symbol or id."""
         name = request.path_params["symbol_or_id"]
-        found = self._assets.get(name)
-        if found is None:
-            found = next((a for a in self._assets.values() if a["id"] == name), None)
+        found = next((one for one in self._assets() if name in {one["symbol"], one["id"]}), None)
         if found is None:
             raise ApiError(404, f"asset not found for {name[:40]}", ASSET_MISSING)
         return _reply(found)
 
+    def _assets(self) -> list[dict[str, Any]]:
+        today = date_of(new_york_day(self._clock()))
+        return [
+            asset(one, today) for one in self._listings if one.listed is None or one.listed <= today
+        ]
 
-def asset(listing: Listing) -> dict[str, Any]:
-    """A listing in the protocol."""
+
+def asset(listing: Listing, today: date) -> dict[str, Any]:
+    """A listing in the protocol, as of a day; its id stays the same under another ticker."""
+    trades = listing.delisted is None or today < listing.delisted
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"sandbox:{listing.symbol}")),
         "class": "us_equity",
         "exchange": listing.exchange,
-        "symbol": listing.symbol,
+        "symbol": listing.ticker(today),
         "name": listing.name,
-        "status": "active",
-        "tradable": True,
-        "marginable": True,
-        "shortable": True,
-        "easy_to_borrow": True,
-        "borrow_status": "easy_to_borrow",
-        "fractionable": True,
+        "status": "active" if trades else "inactive",
+        "tradable": trades,
+        "marginable": trades,
+        "shortable": trades,
+        "easy_to_borrow": trades,
+        "borrow_status": "easy_to_borrow" if trades else "not_shortable",
+        "fractionable": trades,
         "attributes": [],
     }
 

@@ -6,18 +6,19 @@ import numpy as np
 import orjson
 
 from sandbox.bars import Bars, encode_each
+from sandbox.names import Part
 from sandbox.revisions import NEVER, Revisions
 from sandbox.times import new_york_day, utc_text
 
 
 def truth(
-    revisions: Revisions, symbol: str, feed: str, first: int, last: int, as_of: float
+    revisions: Revisions, part: Part, feed: str, first: int, last: int, as_of: float
 ) -> bytes:
     """The minute bars of a symbol as of a moment, as JSON.
 
     Args:
         revisions: What bars were when.
-        symbol: Whose.
+        part: What the symbol means.
         feed: Which.
         first: The earliest opening, in seconds since 1970.
         last: The latest opening.
@@ -27,10 +28,12 @@ def truth(
         An object with ``bars`` as REST writes them, and ``malformed`` with the opening of each bar
         that breaks a rule, the rule's name, and from when on it is good (null for never).
     """
+    symbol = part.symbol
+    first, last = max(first, part.first), min(last, part.last)
     parts: list[Bars] = []
     malformed: list[dict[str, Any]] = []
     days = revisions.market.days(symbol)
-    low, high = new_york_day(first), new_york_day(min(last, int(as_of)))
+    low, high = new_york_day(max(first, 0)), new_york_day(max(min(last, int(as_of)), 0))
     for day in days[(days >= low) & (days <= high)].tolist():
         seen = revisions.at(symbol, feed, day, as_of)
         bars = seen.bars.between(first, last)

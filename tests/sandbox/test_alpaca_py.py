@@ -126,6 +126,15 @@ def test_corporate_actions_become_models(sandbox_url):
     assert {dividend.symbol for dividend in found["cash_dividends"]} == {"IBM"}
 
 
+def test_every_type_of_action_that_alpaca_py_knows_becomes_a_model(sandbox_url):
+    asked = CorporateActionsRequest(start=date(2023, 1, 1), end=date(2024, 12, 3), limit=None)
+    with connect(CorporateActionsClient, sandbox_url) as client:
+        found = client.get_corporate_actions(asked).data
+
+    assert len(found) == 13  # of Alpaca's 15
+    assert len(found["cash_dividends"]) > 250
+
+
 def test_calendar_clock_and_assets_become_models(sandbox_url):
     with connect(TradingClient, sandbox_url) as trading:
         days = trading.get_calendar(

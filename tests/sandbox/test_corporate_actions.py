@@ -1,8 +1,34 @@
 """What splits and dividends promise, in their own endpoint and in adjusted bars."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from sandbox.control import Control
+
 PATH = "/v1/corporate-actions"
+#: As Alpaca's OpenAPI has them.
+REQUIRED = {
+    "reverse_splits": "symbol old_cusip new_cusip new_rate old_rate ex_date",
+    "forward_splits": "symbol cusip new_rate old_rate ex_date",
+    "unit_splits": "old_symbol old_cusip old_rate new_symbol new_cusip new_rate alternate_symbol "
+    "alternate_cusip alternate_rate effective_date",
+    "cash_dividends": "symbol cusip rate special foreign ex_date",
+    "stock_dividends": "symbol cusip rate ex_date",
+    "spin_offs": "source_symbol source_cusip source_rate new_symbol new_cusip new_rate ex_date",
+    "cash_mergers": "acquiree_symbol acquiree_cusip rate effective_date",
+    "stock_mergers": "acquirer_symbol acquirer_cusip acquirer_rate acquiree_symbol "
+    "acquiree_cusip acquiree_rate effective_date",
+    "stock_and_cash_mergers": "acquirer_symbol acquirer_cusip acquirer_rate acquiree_symbol "
+    "acquiree_cusip acquiree_rate cash_rate effective_date",
+    "redemptions": "symbol cusip rate",
+    "name_changes": "old_symbol old_cusip new_symbol new_cusip",
+    "worthless_removals": "symbol cusip",
+    "rights_distributions": "source_symbol source_cusip new_symbol new_cusip rate ex_date "
+    "payable_date",
+    "partial_calls": "symbol cusip",
+    "reorganizations": "",
+}
 YEAR = {"start": "2024-01-01", "end": "2024-12-31"}
 
 
@@ -41,8 +67,6 @@ def test_minutes_are_adjusted_alike(client):
 
 
 def test_a_split_that_has_not_happened_adjusts_nothing(open_sandbox):
-    from datetime import UTC, datetime
-
     before = open_sandbox(now=datetime(2024, 10, 14, 20, 30, tzinfo=UTC))
     days = ("2024-10-10", "2024-10-14")
 
@@ -80,10 +104,10 @@ def test_dividend_adjustment_lowers_older_prices_by_the_part_paid(client):
 
 
 def test_pages_of_actions_are_the_whole(client):
-    whole = client.get(PATH, start="2016-01-01", end="2024-12-31", limit=1000).json()
+    whole = client.get(PATH, start="2023-01-01", end="2023-12-31", limit=1000).json()
     ids, token, pages = [], None, 0
     while True:
-        page = client.get(PATH, start="2016-01-01", end="2024-12-31", limit=7, page_token=token)
+        page = client.get(PATH, start="2023-01-01", end="2023-12-31", limit=7, page_token=token)
         groups = page.json()["corporate_actions"]
         assert sum(map(len, groups.values())) <= 7
         ids += [action["id"] for group in groups.values() for action in group]
@@ -96,6 +120,74 @@ def test_pages_of_actions_are_the_whole(client):
     assert sorted(ids) == sorted(expected)
     assert len(set(ids)) == len(ids) > 60
     assert pages > 9
+
+
+def test_there_are_more_actions_than_a_request_can_bring(client):
+    whole = client.get(PATH, start="2016-01-01", end="2024-12-31", limit=1000).json()
+
+    assert whole["next_page_token"] is not None
+    assert sum(map(len, whole["corporate_actions"].values())) == 1000
+
+
+def test_there_is_one_of_every_type_with_its_required_fields(client):
+    found = actions(client, start="2023-01-01", end="2024-12-31", limit="1000")
+
+    assert set(found) == set(REQUIRED)
+    for kind, fields in REQUIRED.items():
+        for action in found[kind]:
+            assert {"id", "process_date", *fields.split()} <= set(action), kind
+
+
+def test_some_actions_are_told_only_after_their_process_date(open_sandbox):
+    late = {"start": "2023-03-14", "end": "2023-03-14", "types": "rights_distribution"}
+    client = open_sandbox(now=datetime(2023, 3, 15, 15, tzinfo=UTC))
+    assert actions(client, **late) == {}
+    Control(client.url).set_clock(advance=9 * 86_400)
+    assert len(actions(client, **late)["rights_distributions"]) == 1
+
+
+def test_a_fault_makes_actions_late(open_sandbox):
+    client = open_sandbox(faults='{"late_action": {"rate": 1, "delay": 864000}}')
+    week = {"start": "2024-11-25", "end": "2024-12-03"}
+    assert actions(client, **week) == {}
+    Control(client.url).set_clock(advance=864_000)
+    assert len(actions(client, **week)["cash_dividends"]) >= 3
+
+
+def test_a_renamed_company_has_its_whole_history_under_the_name_of_the_day(client):
+    (change,) = actions(client, types="name_change")["name_changes"]
+    assert (change["old_symbol"], change["new_symbol"]) == ("OLDN", "NEWN")
+    assert change["process_date"] == "2024-09-03"
+
+    range_ = ("2024-08-29", "2024-09-05")
+    whole = client.bars("NEWN", *range_, timeframe="1Day")
+    assert len(whole) == 5
+    assert client.bars("NEWN", *range_, timeframe="1Day", asof="2024-09-04") == whole
+    assert client.bars("NEWN", *range_, timeframe="1Day", asof="2024-09-03") == whole[2:]
+    assert client.bars("NEWN", *range_, timeframe="1Day", asof="-") == whole[2:]
+    assert client.bars("OLDN", *range_, timeframe="1Day", asof="2024-09-02") == whole
+    assert client.bars("OLDN", *range_, timeframe="1Day") == whole[:2]
+    assert client.bars("OLDN", *range_, timeframe="1Day", asof="-") == whole[:2]
+
+
+def test_pages_of_a_renamed_company_go_on_as_others_do(client):
+    asked = {"symbols": "NEWN,SPY", "start": "2024-08-29", "end": "2024-09-05"}
+    paged = [pair for page in client.pages(**asked, limit=777) for pair in page]
+
+    assert paged == [pair for page in client.pages(**asked, limit=10_000) for pair in page]
+    assert {symbol for symbol, _ in paged} == {"NEWN", "SPY"}
+
+
+def test_a_rename_does_not_change_what_truth_is(client):
+    control = Control(client.url)
+    range_ = {
+        "start": datetime(2024, 9, 2, tzinfo=UTC),
+        "end": datetime(2024, 9, 4, tzinfo=UTC),
+    }
+    bars = client.bars("NEWN", "2024-09-02T00:00:00Z", "2024-09-04T00:00:00Z")
+
+    assert control.truth("NEWN", **range_)["bars"] == bars
+    assert control.truth("OLDN", **range_)["bars"] == []
 
 
 def test_types_ids_and_cusips_filter(client):

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sandbox.control import Control
+
 
 def test_the_calendar_lists_sessions_with_early_closes(client):
     rows = client.get("/v2/calendar", start="2024-11-27", end="2024-12-02").json()
@@ -64,11 +66,32 @@ def test_the_clock_stands_where_it_was_set(client):
 def test_assets_are_the_symbols_that_are_served(client):
     assets = client.get("/v2/assets", status="active").json()
 
-    symbols = [asset["symbol"] for asset in assets]
-    assert symbols == ["AAPL", "GOOGL", "IBM", "LATE", "MSFT", "QQQ", "SPLT", "SPY", "THIN"]
+    symbols = ["AAPL", "GOOGL", "IBM", "LATE", "MSFT", "NEWN", "QQQ", "SPLT", "SPY", "THIN"]
+    assert [asset["symbol"] for asset in assets] == symbols
     assert client.get(f"/v2/assets/{assets[0]['id']}").json() == assets[0]
-    assert client.get("/v2/assets", status="inactive").json() == []
     assert [a["symbol"] for a in client.get("/v2/assets", exchange="ARCA").json()] == ["SPY"]
+
+
+def test_an_asset_that_was_delisted_is_inactive_and_listed_without_a_status(client):
+    (gone,) = client.get("/v2/assets", status="inactive").json()
+
+    assert (gone["symbol"], gone["tradable"]) == ("GONE", False)
+    assert gone in client.get("/v2/assets").json()
+    assert client.bars("GONE", "2024-06-28", "2024-12-01", timeframe="1Day", feed="iex") != []
+    assert client.bars("GONE", "2024-07-01", "2024-12-01", timeframe="1Day") == []
+
+
+def test_assets_follow_the_clock_through_listing_renaming_and_delisting(open_sandbox):
+    client = open_sandbox(now=datetime(2023, 5, 31, 15, tzinfo=UTC))
+    before = {asset["symbol"]: asset for asset in client.get("/v2/assets").json()}
+    Control(client.url).set_clock(now=datetime(2024, 9, 3, 15, tzinfo=UTC))
+    after = {asset["symbol"]: asset for asset in client.get("/v2/assets").json()}
+
+    assert "LATE" not in before
+    assert before["GONE"]["status"] == "active"
+    assert "NEWN" not in before
+    assert before["OLDN"]["id"] == after["NEWN"]["id"]
+    assert "OLDN" not in after
 
 
 def test_an_unknown_asset_is_a_404_with_alpacas_code(client):

@@ -59,6 +59,9 @@ def answered(
 ) -> Iterator[Answered]:
     """Cut a stream of pages into parts that can be committed one after another.
 
+    A page is believed when the next one goes on after it: where two have changed places, the
+    second would else be called fetched before the first has come.
+
     Args:
         pages: All pages of one request for ``symbols`` from ``start`` (inside) to ``end`` (outside).
         after: When the bar after one may open.
@@ -68,22 +71,46 @@ def answered(
         the parts cover the request exactly once, or less if the pages end before the last one.
     """
     open_from = dict.fromkeys(sorted(symbols), start)
-    waiting: list[tuple[pl.DataFrame, pl.DataFrame]] = []
-
-    def answer(covered: tuple[Covered, ...]) -> Answered:
-        bars, refused = (pl.concat(some) for some in zip(*waiting, strict=True))
-        done = Answered(bars, covered, refused, len(waiting))
-        waiting.clear()
-        return done
-
+    held = _Held()
     for page in pages:
         bars, refused = _judged(page.bars, symbols, start, end)
-        waiting.append((bars, refused))
+        covered, left = _close(open_from, held.bars, end, after)
+        if held.orderly and not page.last and _continues(bars, left):
+            if held.pages and not bars.is_empty():
+                yield held.answer(covered)
+                open_from, held = left, _Held()
+        elif not page.last:
+            held.orderly = False
+        held.add(bars, refused)
         if page.last:
-            yield answer(_all(open_from, end))
+            yield held.answer(_all(open_from, end))
             return
-        if len(waiting) == 1 and _continues(bars, open_from):
-            yield answer(() if bars.is_empty() else _close(open_from, bars, end, after))
+
+
+class _Held:
+    """Pages that are not believed yet."""
+
+    def __init__(self) -> None:
+        self._bars: list[pl.DataFrame] = []
+        self._refused: list[pl.DataFrame] = []
+        self.orderly = True
+
+    @property
+    def pages(self) -> int:
+        return len(self._bars)
+
+    @property
+    def bars(self) -> pl.DataFrame:
+        """Of an orderly page; where there is disorder nobody asks."""
+        few = self._bars if self.orderly else []
+        return pl.concat(few) if few else pl.DataFrame(schema=BAR_SCHEMA)
+
+    def add(self, bars: pl.DataFrame, refused: pl.DataFrame) -> None:
+        self._bars.append(bars)
+        self._refused.append(refused)
+
+    def answer(self, covered: tuple[Covered, ...]) -> Answered:
+        return Answered(pl.concat(self._bars), covered, pl.concat(self._refused), self.pages)
 
 
 def _judged(
@@ -113,16 +140,19 @@ def _continues(bars: pl.DataFrame, open_from: dict[str, datetime]) -> bool:
 
 def _close(
     open_from: dict[str, datetime], bars: pl.DataFrame, end: datetime, after: Next
-) -> tuple[Covered, ...]:
-    """Take out of ``open_from`` what an orderly page answered, and return it."""
+) -> tuple[tuple[Covered, ...], dict[str, datetime]]:
+    """What an orderly page answers, and what is open after it."""
+    if bars.is_empty():
+        return (), open_from
     newest_symbol, newest = bars.select("symbol", "timestamp").row(-1)
     done = [Covered(name, since, end) for name, since in open_from.items() if name < newest_symbol]
-    for part in done:
-        del open_from[part.symbol]
     reached = min(after(newest), end)
     done.append(Covered(newest_symbol, open_from[newest_symbol], reached))
-    open_from[newest_symbol] = reached
-    return tuple(part for part in done if part.start < part.end)
+    left = {name: since for name, since in open_from.items() if name > newest_symbol}
+    return (
+        tuple(part for part in done if part.start < part.end),
+        {newest_symbol: reached, **left},
+    )
 
 
 def _all(open_from: dict[str, datetime], end: datetime) -> tuple[Covered, ...]:

@@ -5,7 +5,6 @@ process is noticed by another. An alert is raised once, whoever sees it first.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,14 +55,24 @@ class Watch:
         self._journal, self._webhook = journal, webhook
         self._suspects: set[str] = set()
         self._looked: datetime | None = None
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> "Watch":
         """Look from a thread of its own until the process ends."""
         steps = (self.look, self.deliver) if self._webhook else (self.look,)
         for step in steps:  # one thread each: a slow webhook must not make us blind
             name = f"watch-{step.__name__}"
-            threading.Thread(target=_again, args=(step,), daemon=True, name=name).start()
+            thread = threading.Thread(target=self._again, args=(step,), daemon=True, name=name)
+            thread.start()
+            self._threads.append(thread)
         return self
+
+    def stop(self) -> None:
+        """Look no more; waits for a look that is under way."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
 
     def look(self) -> None:
         """Raise an alert for each agent that was silent at two looks in a row; end those that are over.
@@ -78,12 +87,12 @@ class Watch:
             self._suspects = set()  # they had no chance to beat; look again
             return
         silent = {agent.name: agent for agent in found if agent.stalled}
-        for name in sorted(silent.keys() & self._suspects):
+        raised = {alert.subject for alert in alerts.read(self._journal, kind=STALLED, limit=1000)}
+        for name in sorted(silent.keys() & self._suspects - raised):
             self._raise(silent[name])
         self._suspects = set(silent)
-        for alert in alerts.read(self._journal, kind=STALLED, limit=1000):
-            if alert.subject not in silent:
-                settle_one(self._journal, STALLED, alert.subject)
+        for name in sorted(raised - silent.keys()):
+            settle_one(self._journal, STALLED, name)
 
     def deliver(self) -> int:
         """Tell the webhook what it has not heard; tells how many alerts it took.
@@ -108,16 +117,14 @@ class Watch:
         facts |= {name: agent.detail[name] for name in ("job_id", "symbol") if name in agent.detail}
         raise_one(self._journal, STALLED, agent.name, message, facts)
 
-
-def _again(step: Callable[[], object]) -> None:
-    while True:
-        time.sleep(LOOK_EVERY)
-        try:
-            step()
-        except LakeError as error:
-            logger(stage="watch").warning("could not look", reason=str(error))
-        except Exception:  # noqa: BLE001 - a thread's door: the next look may go well
-            logger(stage="watch").exception("broke")
+    def _again(self, step: Callable[[], object]) -> None:
+        while not self._over.wait(LOOK_EVERY):
+            try:
+                step()
+            except LakeError as error:
+                logger(stage="watch").warning("could not look", reason=str(error))
+            except Exception:  # noqa: BLE001 - a thread's door: the next look may go well
+                logger(stage="watch").exception("broke")
 
 
 def body(taken: Sequence[Alert]) -> dict[str, Any]:

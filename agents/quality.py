@@ -24,6 +24,8 @@ Span = tuple[date, date]  # first and last date, both included
 Tell = Callable[[int, int, str], None]
 
 _WEEKEND = timedelta(days=3)
+#: A commit that was under way while we looked is looked at the next time.
+_OVERLAP = timedelta(minutes=10)
 _NAMED_DAYS = 3
 
 
@@ -62,7 +64,7 @@ def refresh(lake: Lake, journal: Journal, *, tell: Tell = lambda *_: None) -> li
     for done, (series, answers) in enumerate(sorted(books.fetched.items())):
         tell(done, len(books.fetched), series[1])
         since = before.get(series)
-        new = [one for one in answers if since is None or one.recorded_at > since]
+        new = [one for one in answers if since is None or one.recorded_at > since - _OVERLAP]
         spans = [(one.first, one.last) for one in new]
         spans += [(day, day) for day in books.recent_of(series) | books.open_days(series)]
         computed = [one for span in joined(spans) for one in _kept(lake, journal, series, span)]

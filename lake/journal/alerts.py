@@ -64,6 +64,10 @@ def raise_alert(
     """
     about = _about(kind, subject)
     newest = {"message": message, "facts": facts or {}}
+    with journal.database.reading() as connection:  # most of the time nothing is new: take no lock
+        found = connection.execute(select(alerts).where(about)).first()
+    if found is not None and (found.message, found.facts) == (message, newest["facts"]):
+        return None
     with journal.database.writing(alone=True) as connection:
         if connection.execute(update(alerts).where(about).values(**newest)).rowcount:
             return None

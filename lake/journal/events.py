@@ -109,17 +109,21 @@ class AlertOver:
 
 @dataclass(frozen=True)
 class BarsCommitted:
-    """Bars of one series are in the lake.
+    """Bars are in the lake; one commit may hold those of several symbols.
 
     Attributes:
+        symbol: Whose they are; empty where ``symbols`` are several.
+        symbols: All whose bars or fetched ranges the commit holds.
         first: First session that the commit touched (New York date).
         last: Last one, included.
-        snapshot: The lake's snapshot from which on they are seen.
+        new: How many bars were not there before; so for all symbols together are the others.
+        snapshot: The lake's snapshot from which on they are seen; None: nothing changed in it.
     """
 
     kind: ClassVar[str] = "bars"
     source: str
     symbol: str
+    symbols: tuple[str, ...]
     dataset: str
     first: date | None
     last: date | None
@@ -337,7 +341,9 @@ def _value(field: "Field[Any]", facts: dict[str, Any]) -> Any:
     """What was kept of a field; what a row of an older Barlake lacks is its default."""
     if facts.get(field.name) is not None:
         value = facts[field.name]
-        return date.fromisoformat(value) if field.name in _DATES else value
+        if field.name in _DATES:
+            return date.fromisoformat(value)
+        return tuple(value) if isinstance(value, list) else value
     if field.default is not MISSING:
         return field.default
     return "" if field.name in _NAMED else None

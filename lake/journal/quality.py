@@ -123,13 +123,12 @@ def of_series(
     """
     c = quality.c
     wanted = select(quality).where(c.symbol == symbol)
-    for given, rule in (
-        (source, c.source == source),
-        (first, c.day >= first),
-        (last, c.day <= last),
-    ):
-        if given is not None:
-            wanted = wanted.where(rule)
+    if source is not None:
+        wanted = wanted.where(c.source == source)
+    if first is not None:
+        wanted = wanted.where(c.day >= first)
+    if last is not None:
+        wanted = wanted.where(c.day <= last)
     with journal.database.reading() as connection:
         newest = wanted.order_by(c.day.desc(), c.source).limit(limit)
         found = [_quality(row) for row in connection.execute(newest)]

@@ -137,6 +137,7 @@ counts = st.integers(0, 10**12)
             BarsCommitted,
             texts,
             texts,
+            st.lists(texts, max_size=3).map(tuple),
             st.just("bars_1m"),
             days,
             days,

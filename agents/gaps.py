@@ -8,6 +8,7 @@ kill: bars commit as every backfill's do, and an ask that was not noted is made 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from agents import backfill
@@ -26,6 +27,8 @@ Lifespans = dict[str, Lifespan]
 MOST = 5_000
 #: Sessions that are due lie in one request if they are no more than so many days apart.
 _BRIDGED = 4
+#: So many symbols are asked for together: what fails is noted for all of them.
+_TOGETHER = 100
 #: Holes of a scan that are kept in memory at most before they are committed.
 _MOST_ROWS = 200_000
 
@@ -51,11 +54,29 @@ class Found:
 
 @dataclass(frozen=True)
 class Span:
-    """Sessions of one symbol that one request brings."""
+    """Sessions of symbols that are asked for together."""
 
-    symbol: str
+    symbols: tuple[str, ...]
     days: tuple[date, ...]
     again: bool
+
+    def __str__(self) -> str:
+        more = f" and {len(self.symbols) - 1} more" if len(self.symbols) > 1 else ""
+        return f"{self.symbols[0]}{more} up to {self.days[-1]}"
+
+    @property
+    def sessions(self) -> int:
+        """How many there are over all symbols."""
+        return len(self.symbols) * len(self.days)
+
+    def alone(self) -> "list[Span]":
+        """The same, each symbol for itself."""
+        return [Span((symbol,), self.days, self.again) for symbol in self.symbols]
+
+    def note(self, answers: dict[str, dict[date, bool]], *, answered: bool) -> None:
+        """Say of each session whether it was answered completely."""
+        for symbol in self.symbols:
+            answers.setdefault(symbol, {}).update(dict.fromkeys(self.days, answered))
 
 
 def series(lake: Lake, dataset: str = "bars_1m", source: str | None = None) -> dict[str, list[str]]:
@@ -152,36 +173,32 @@ def refetch(
         LakeError: The source did not answer, or the bars cannot be stored; what was asked until
             then is noted, the failing request too: what never works is not asked for ever.
     """
-    spans = plan(due, most)
-    total = sum(len(span.days) for span in spans)
+    waiting = plan(due, most)
+    total = sum(span.sessions for span in waiting)
     told = {"asked": 0, "refused": 0, "new": 0, "corrected": 0}
     answers: dict[str, dict[date, bool]] = {}
+    ask = partial(backfill.run, lake, source, now=now, dataset=dataset, job_id=job_id)
     try:
-        for span in spans:
-            mine, ends = answers.setdefault(span.symbol, {}), (span.days[0], span.days[-1])
+        while waiting:
+            span = waiting.pop(0)
             try:
-                brought = backfill.run(
-                    lake,
-                    source,
-                    span.symbol,
-                    ends,
-                    now=now,
-                    dataset=dataset,
-                    again=span.again,
-                    job_id=job_id,
-                )
-            except LakeError as error:
-                mine.update(dict.fromkeys(span.days, False))
-                if not isinstance(error, RefusedError):
-                    raise
-                told["refused"] += len(span.days)
-                log(stage="gaps", level="warning", symbol=span.symbol, reason=str(error))
-                continue
-            mine.update(dict.fromkeys(span.days, True))
-            told["asked"] += len(span.days)
-            for name in ("new", "corrected"):
-                told[name] += brought[name]
-            tell(told["asked"] + told["refused"], total, f"{span.symbol} up to {ends[1]}")
+                brought = ask(span.symbols, (span.days[0], span.days[-1]), again=span.again)
+            except RefusedError as error:
+                if len(span.symbols) > 1:  # one of them may spoil the request of all
+                    waiting[:0] = span.alone()
+                    continue
+                span.note(answers, answered=False)
+                told["refused"] += span.sessions
+                log(stage="gaps", level="warning", symbol=span.symbols[0], reason=str(error))
+            except LakeError:
+                span.note(answers, answered=False)
+                raise
+            else:
+                span.note(answers, answered=True)
+                told["asked"] += span.sessions
+                for name in ("new", "corrected"):
+                    told[name] += brought[name]
+            tell(told["asked"] + told["refused"], total, f"asked for {span}")
     finally:
         if answers:
             edge = source.edge(now, dataset)
@@ -194,20 +211,24 @@ def plan(due: dict[str, dict[date, bool]], most: int = MOST) -> list[Span]:
     """The requests that bring some sessions: those never fetched first, then the newest.
 
     >>> day = date(2024, 11, 4)
-    >>> [span.days for span in plan({"SPY": {day: True, day.replace(day=5): True}})]
-    [(datetime.date(2024, 11, 4), datetime.date(2024, 11, 5))]
+    >>> due = {"SPY": {day: True, day.replace(day=5): True}, "QQQ": {day: True}, "DIA": {day: True}}
+    >>> [str(span) for span in plan(due)]
+    ['DIA and 1 more up to 2024-11-04', 'SPY up to 2024-11-05']
     """
     every = [(again, day, symbol) for symbol, days in due.items() for day, again in days.items()]
     every.sort(key=lambda one: (one[0], -one[1].toordinal(), one[2]))
     chosen: dict[tuple[str, bool], list[date]] = {}
     for again, day, symbol in every[:most]:
         chosen.setdefault((symbol, again), []).append(day)
-    spans = [
-        Span(symbol, run, again)
-        for (symbol, again), days in chosen.items()
-        for run in _runs(sorted(days))
+    alike: dict[tuple[bool, tuple[date, ...]], list[str]] = {}
+    for (symbol, again), days in sorted(chosen.items()):
+        for run in _runs(sorted(days)):
+            alike.setdefault((again, run), []).append(symbol)
+    return [
+        Span(tuple(symbols[first : first + _TOGETHER]), days, again)
+        for (again, days), symbols in sorted(alike.items())
+        for first in range(0, len(symbols), _TOGETHER)
     ]
-    return sorted(spans, key=lambda span: (span.again, span.symbol, span.days))
 
 
 def run(

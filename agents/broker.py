@@ -19,8 +19,20 @@ from lake.errors import BrokerMissingError, InvalidError
 from lake.home import Home
 from lake.settings import Settings
 
-#: The one queue of all work.
-QUEUE = "barlake"
+#: What a queue carries: each kind of work has its own, so that a worker may be kept for some.
+KINDS = ("ingest", "gaps", "features", "train", "simulate", "upkeep", "quality")
+
+
+def queue_of(kind: str) -> str:
+    """The queue of a kind of work.
+
+    >>> queue_of("ingest")
+    'barlake.ingest'
+    """
+    return f"barlake.{kind}"
+
+
+QUEUES = tuple(queue_of(kind) for kind in KINDS)
 
 #: Where kombu keeps what workers were given and have not answered.
 _UNANSWERED = "unacked"
@@ -112,7 +124,8 @@ def waiting(url: str, *, in_hand: bool = False) -> set[str]:
     """
     try:
         with _client(url, PATIENCE * 2) as client:
-            messages = [json.loads(text) for text in client.lrange(QUEUE, 0, -1)]
+            queued = [text for queue in QUEUES for text in client.lrange(queue, 0, -1)]
+            messages = [json.loads(text) for text in queued]
             if in_hand:
                 messages += [json.loads(text)[0] for text in client.hvals(_UNANSWERED)]
     except (RedisError, OSError) as error:

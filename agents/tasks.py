@@ -83,7 +83,9 @@ def _configuration() -> dict[str, Any]:
         "result_backend_transport_options": {"visibility_timeout": seconds},
         "visibility_timeout": seconds,
         "result_expires": timedelta(days=1),
-        "task_default_queue": broker.QUEUE,
+        "task_queues": {name: {"routing_key": name} for name in broker.QUEUES},
+        "task_default_queue": broker.queue_of("upkeep"),
+        "task_routes": {kind: {"queue": broker.queue_of(kind)} for kind in broker.KINDS},
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_track_started": True,
@@ -208,7 +210,7 @@ def _send(kind: str, job_id: str, url: str, *, countdown: float | None = None) -
                 task_id=job_id,
                 connection=connection,
                 countdown=countdown,
-                queue=broker.QUEUE,
+                queue=broker.queue_of(kind),
                 retry=False,
                 ignore_result=True,  # the journal keeps it; a result would need a subscription
             )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from celery import signals
 
 from agents.alerts import Watch
-from agents.broker import QUEUE
+from agents.broker import QUEUES
 from agents.heartbeat import Pulse
 from lake.errors import InvalidError, LakeError, LakeMissingError
 from lake.journal import Job, Journal
@@ -67,7 +67,7 @@ class Workshop:
     @cached_property
     def pulse(self) -> Pulse:
         """The heartbeat of this process, beating."""
-        return Pulse(self.journal, self.agent, "worker", queue=QUEUE).start()
+        return Pulse(self.journal, self.agent, "worker", queues=_queues()).start()
 
     def run(self, job: Job) -> dict[str, Any] | list[Piece]:
         """Do what a job asks for; returns plain JSON, or the parts to do it in.
@@ -182,6 +182,13 @@ _WORK: dict[str, Callable[[Workshop, Job], dict[str, Any] | list[Piece]]] = {
     "quality": _quality,
     "gaps": _gaps,
 }
+
+
+def _queues() -> list[str]:
+    """What this worker takes work from: all queues, or those that ``-Q`` names."""
+    from celery import current_app
+
+    return sorted(current_app.amqp.queues.consume_from) or [*QUEUES]
 
 
 class _Here:

@@ -1,4 +1,4 @@
-"""A lake for agents to write to: made once, copied for each test."""
+"""A lake for agents to write to, made once and copied for each test; and a house that works for it."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 import lake
+from app.up.place import Place
+from lake.journal import Journal
+from lake.settings import load_settings
+from tests.agents.houses import House
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,24 @@ def store(empty: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     shutil.copytree(empty, home)
     with lake.open(home, now=lambda: getattr(request.module, "NOW", datetime.now(UTC))) as opened:
         yield opened
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BARLAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    return Place.of(load_settings())
+
+
+@pytest.fixture
+def journal(place: Place) -> Iterator[Journal]:
+    with Journal.open(place.home) as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(place: Place, journal: Journal) -> Iterator[House]:
+    standing = House(place, journal)
+    yield standing
+    standing.supervisor.stop()

@@ -13,69 +13,14 @@ import pytest
 
 import lake
 from agents import broker, tasks
-from app.up.parts import broker_part, worker_part
+from agents.broker import QUEUES
 from app.up.place import Place
-from app.up.supervisor import Supervisor
 from lake.errors import BrokerMissingError
-from lake.journal import Journal
 from lake.settings import load_settings
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
+from tests.agents.houses import House, wait_for
 from tests.market import bar, fetched
-
-
-def wait_for(what, seconds=90.0):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BARLAKE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    return Place.of(load_settings())
-
-
-@pytest.fixture
-def journal(place):
-    with Journal.open(place.home) as opened:
-        yield opened
-
-
-class House:
-    """A broker and workers that a test starts and kills."""
-
-    def __init__(self, place, journal):
-        self.place, self.journal = place, journal
-        self.supervisor = Supervisor(lambda *_: None)
-
-    def start(self, *names):
-        parts = {"broker": broker_part(self.place)}
-        parts |= {f"worker-{n}": worker_part(self.place, self.journal, n) for n in (1, 2)}
-        for name in names:
-            self.supervisor.start([parts[name]])
-            self.supervisor.settle(lambda: False)
-
-    def kill(self, name):
-        (member,) = [m for m in self.supervisor.members if m.part.name == name]
-        os.kill(member.pid, signal.SIGKILL)
-        member.process.wait()
-        self.supervisor.members.remove(member)
-
-    def do(self, job):
-        tasks.send(job)
-        return wait_for(lambda: (now := self.journal.job(job.id)).is_finished and now)
-
-
-@pytest.fixture
-def house(place, journal):
-    standing = House(place, journal)
-    yield standing
-    standing.supervisor.stop()
 
 
 @pytest.fixture
@@ -107,7 +52,7 @@ def test_a_job_that_is_sent_is_done_and_tells_how(house, journal):
     assert {line["agent"] for line in lines} == {done.worker}
     (agent,) = journal.agents()
     assert (agent.kind, agent.stalled) == ("worker", False)
-    assert agent.detail["queue"] == "barlake"
+    assert agent.detail["queues"] == sorted(QUEUES)
 
 
 def test_bars_are_fetched_merged_and_made_into_features(place, monkeypatch, journal):

@@ -1,0 +1,115 @@
+"""A job of many symbols: in parts, by all workers, through the death of any of them."""
+
+import os
+import random
+import signal
+from datetime import date, timedelta
+
+import pytest
+
+import lake
+from agents import tasks
+from app.up.place import Place
+from lake.settings import load_settings
+from sandbox.config import SandboxConfig
+from sandbox.control import Control
+from sandbox.serve import running
+from tests.agents.houses import House, wait_for
+
+SYMBOLS = ["AAPL", "MSFT", "QQQ", "SPY", "THIN"]
+SPAN = (date(2023, 10, 2), date(2024, 2, 29))
+SOURCE = "sandbox:iex"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with running(SandboxConfig()) as address:
+        yield address
+
+
+@pytest.fixture
+def house(url, journal, monkeypatch, place):
+    monkeypatch.setenv("ALPACA_API_BASE_URL", url)
+    monkeypatch.setenv("ALPACA_API_KEY_ID", "sandbox-key")
+    monkeypatch.setenv("ALPACA_API_SECRET_KEY", "sandbox-secret")
+    standing = House(Place.of(load_settings()), journal)
+    yield standing
+    standing.supervisor.stop()
+
+
+def queue(journal, symbols=SYMBOLS):
+    return journal.queue("ingest", SOURCE, "", *SPAN, {"symbols": symbols})[0]
+
+
+def check_whole(url, place):
+    """The lake has what the provider has, once."""
+    control = Control(url)
+    low = lake.sessions.midnight(SPAN[0])
+    high = lake.sessions.midnight(SPAN[1] + timedelta(days=1)) - timedelta(minutes=1)
+    with lake.open(place.home) as store:
+        for symbol in SYMBOLS:
+            held = store.bars(symbol, source=SOURCE)
+            told = control.truth(symbol, feed="iex", start=low, end=high)["bars"]
+            assert held["close"].to_list() == [bar["c"] for bar in told], symbol
+            assert store.gaps(symbol, *SPAN, source=SOURCE).is_empty()
+            assert held["timestamp"].n_unique() == held.height
+
+
+def test_many_symbols_are_one_job_done_in_parts_by_all_workers(house, journal, url, place):
+    house.start("broker", "worker-1", "worker-2")
+    done = house.do(queue(journal))
+
+    assert (done.state, done.error) == ("done", None)
+    assert done.done == done.total > 0
+    parts = journal.parts_of(done.id)
+    assert {part.state for part in parts} == {"done"}
+    assert len(parts) == done.result["parts"] > 1
+    assert done.result["new"] == sum(part.result["new"] for part in parts)
+    check_whole(url, place)
+
+
+def test_workers_and_broker_may_die_at_any_moment_of_it(house, journal, url, place):
+    chance = random.Random(7)
+    house.start("broker", "worker-1", "worker-2")
+    job = queue(journal)
+    tasks.send(job)
+    for victim in ("worker-1", "broker", "worker-2", "task"):
+        wait_for_a_step(journal, job)
+        if victim == "task":
+            alive = [agent for agent in journal.agents() if not agent.stalled]
+            os.kill(chance.choice(alive).pid, signal.SIGKILL)
+        else:
+            house.kill(victim)
+            house.start(victim)
+    done = wait_for(lambda: (now := journal.job(job.id)).is_finished and now, 240)
+
+    assert (done.state, done.error) == ("done", None)
+    check_whole(url, place)
+
+
+def wait_for_a_step(journal, job):
+    before = journal.job(job.id).done
+    wait_for(lambda: (now := journal.job(job.id)).is_finished or now.done > before)
+
+
+def test_a_symbol_that_is_not_there_is_told_and_the_others_are_stored(house, journal, url, place):
+    house.start("broker", "worker-1")
+    failed = house.do(queue(journal, [*SYMBOLS, "NOSUCH"]))
+
+    assert failed.state == "failed"
+    assert "no symbol NOSUCH" in failed.error
+    assert "the other 5 were fetched" in failed.error
+    check_whole(url, place)
+
+
+def test_keys_that_are_refused_end_all_of_it_at_once(house, journal, url):
+    house.start("broker", "worker-1")
+    control = Control(url)
+    control.set_faults({"reject_keys": {"paths": ["/v2/stocks/bars"]}})
+    try:
+        failed = house.do(queue(journal))
+    finally:
+        control.set_faults({})
+
+    assert "ALPACA_API_KEY_ID" in failed.error
+    assert {part.state for part in journal.parts_of(failed.id)} == {"failed"}

@@ -21,8 +21,8 @@ from sandbox.request_log import Entry, RequestLog
 
 CONTROL = "/sandbox/"
 TRADING_PATHS = ("/v2/calendar", "/v2/clock", "/v2/assets")
-#: Replies that tell the quota; Alpaca's 401 and 403 do not.
-WITHOUT_QUOTA = {401, 403}
+#: Replies that do not tell the quota: Alpaca's refusals of a key, and those of gateways.
+WITHOUT_QUOTA = {401, 403, 502, 503, 504}
 #: Where a request's fault is found in its scope.
 FAULT, NUMBER = "sandbox.fault", "sandbox.number"
 

@@ -1,7 +1,7 @@
 """The sandbox as an ASGI application."""
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -56,11 +56,11 @@ def create_app(config: SandboxConfig, on_ready: Callable[[], None] = lambda: Non
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         ticking = asyncio.create_task(ticker.run())
+        ticking.add_done_callback(_say_why)
         on_ready()
         yield
         ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticking
+        await asyncio.wait([ticking])
 
     return Starlette(
         routes=[
@@ -77,6 +77,12 @@ def create_app(config: SandboxConfig, on_ready: Callable[[], None] = lambda: Non
         },
         lifespan=lifespan,
     )
+
+
+def _say_why(ticking: "asyncio.Task[None]") -> None:
+    """A stream that ends while the server runs is a mistake of the sandbox: say so."""
+    if not ticking.cancelled() and (error := ticking.exception()):
+        logging.getLogger("uvicorn.error").error("The stream ended.", exc_info=error)
 
 
 def open_market(config: SandboxConfig) -> Market:

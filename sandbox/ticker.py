@@ -28,6 +28,8 @@ LONGEST_JUMP = 3600
 #: How much later the delayed feed shows everything.
 DELAYS = {"delayed_sip": 15 * MINUTE}
 FAKE = "FAKEPACA"
+#: Bars made before others get their turn: a first one makes its symbol's whole session.
+SYMBOLS_AT_ONCE = 10
 #: Bars in one array at most.
 MOST_TOGETHER = 100
 
@@ -79,35 +81,34 @@ class Ticker:
             if self._clock() - moment > LONGEST_JUMP:
                 done = self._clock()
                 continue
-            self.send(moment)
+            await self.send(moment)
             done = moment
             await asyncio.sleep(0)
 
-    def send(self, moment: float) -> None:
-        """Send what is due at a moment."""
+    async def send(self, moment: float) -> None:
+        """Send what is due at a moment, without keeping others waiting for long."""
         for feed in STREAM_FEEDS:
             listeners = [one for one in self._server.connections if one.feed == feed]
             if not listeners:
                 continue
-            shown = moment - DELAYS.get(feed, 0)
+            shown = int(moment) - DELAYS.get(feed, 0)
             self._daily = any(one.channels["dailyBars"] for one in listeners)
             self._entities = {FAKE: FAKE} if feed == "test" else self._names.today(shown)
-            wanted = _wanted(listeners, self._entities)
-            told = list(self._messages(feed, wanted, int(shown)))
+            told: list[Told] = []
+            for number, symbol in enumerate(_wanted(listeners, self._entities), 1):
+                told += self._messages(feed, symbol, shown)
+                if number % SYMBOLS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
             if told:
                 self._hand_over(feed, listeners, told, moment)
 
-    def _messages(self, feed: str, symbols: Iterable[str], moment: int) -> Iterator[Told]:
+    def _messages(self, feed: str, symbol: str, moment: int) -> Iterator[Told]:
         second = moment % MINUTE
         if second == COMPUTED:
-            start = moment - COMPUTED - MINUTE
-            yield from self._statuses(feed, symbols, moment)
-            for symbol in symbols:
-                yield from self._after_minute(symbol, feed, start, moment)
+            yield from self._statuses(feed, symbol, moment - COMPUTED)
+            yield from self._after_minute(symbol, feed, moment - COMPUTED - MINUTE, moment)
         elif second == RECOMPUTED:
-            start = moment - RECOMPUTED - MINUTE
-            for symbol in symbols:
-                yield from self._updated(symbol, feed, start, moment)
+            yield from self._updated(symbol, feed, moment - RECOMPUTED - MINUTE, moment)
 
     def _after_minute(self, symbol: str, feed: str, start: int, now: int) -> Iterator[Told]:
         if symbol == FAKE:
@@ -156,15 +157,13 @@ class Ticker:
         place = int(days.searchsorted(day))
         return place < len(days) and int(days[place]) == day
 
-    def _statuses(self, feed: str, symbols: Iterable[str], moment: int) -> Iterator[Told]:
+    def _statuses(self, feed: str, symbol: str, over: int) -> Iterator[Told]:
         halt = self._faults.get("halt")
-        if halt is None:
+        if halt is None or not halt.is_for(symbol, STREAM_FEEDS[feed]):
             return
         begins, ends = int(halt.start) // MINUTE * MINUTE, int(halt.end) // MINUTE * MINUTE + MINUTE
-        over = moment - COMPUTED
-        for symbol in symbols:
-            if halt.is_for(symbol, STREAM_FEEDS[feed]) and over in {begins, ends}:
-                yield Told("statuses", status(symbol, over, halted=over == begins))
+        if over in {begins, ends}:
+            yield Told("statuses", status(symbol, over, halted=over == begins))
 
     def _hand_over(
         self, feed: str, listeners: list[Connection], told: list[Told], moment: float

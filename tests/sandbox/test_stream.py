@@ -7,6 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sandbox.config import SandboxConfig
+from sandbox.control import Control
 from sandbox.serve import running
 from tests.sandbox.streams import listening, plain, wait_for
 
@@ -57,6 +58,30 @@ def test_a_late_trade_comes_as_an_update_half_a_minute_after_the_minute(open_san
         assert first[update["t"].seconds]["n"] == update["n"] - 1
     kinds = [message["T"] for message in listener.got]
     assert "bub" in "".join(kinds)
+
+
+def test_each_message_is_what_truth_was_when_it_was_sent(open_sandbox):
+    client = open_sandbox(
+        now=BEGIN,
+        late_trades=0.5,
+        faults='{"late_correction": 0.3, "late_bar": 0.2, "hole": 0.1, "misaligned": 0.1}',
+    )
+    control = Control(client.url)
+    with listening(client.url, feed="sip", bars=["*"], updated=["*"]) as listener:
+        for _ in range(5):
+            control.set_clock(advance=60)
+        wait_for(lambda: any(bar["t"].seconds % 3600 == 32 * 60 for bar in listener.got))
+        wait_for(lambda: any(bar["t"].seconds % 3600 == 32 * 60 for bar in listener.kinds("u")))
+
+    good = [bar for bar in listener.got if bar["t"].seconds % 60 == 0]
+    assert len(good) > 20
+    for bar in good:
+        opened = bar["t"].to_datetime()
+        sent = bar["t"].seconds + (61 if bar["T"] == "b" else 90)
+        (true,) = control.truth(bar["S"], start=opened, end=opened, as_of=sent)["bars"]
+        assert {name: bar[name] for name in ("o", "h", "l", "c", "v", "n", "vw")} == {
+            name: true[name] for name in ("o", "h", "l", "c", "v", "n", "vw")
+        }
 
 
 def test_the_subscription_is_answered_with_the_whole_list(quiet_url):

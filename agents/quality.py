@@ -23,7 +23,7 @@ Series = tuple[str, str]  # source, symbol
 Span = tuple[date, date]  # first and last date, both included
 Tell = Callable[[int, int, str], None]
 
-_WEEKEND = timedelta(days=3)
+_DAY = timedelta(days=1)
 #: A commit that was under way while we looked is looked at the next time.
 _OVERLAP = timedelta(minutes=10)
 _NAMED_DAYS = 3
@@ -85,14 +85,14 @@ def compute(
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """Ranges of dates that hold the given ones; those that touch, or have a weekend between, are one.
+    """The same dates in the fewest ranges, in order; those that touch become one.
 
-    >>> joined([(date(2024, 5, 6), date(2024, 5, 7)), (date(2024, 5, 1), date(2024, 5, 3))])
+    >>> joined([(date(2024, 5, 3), date(2024, 5, 7)), (date(2024, 5, 1), date(2024, 5, 2))])
     [(datetime.date(2024, 5, 1), datetime.date(2024, 5, 7))]
     """
     found: list[Span] = []
     for first, last in sorted(spans):
-        if found and first <= found[-1][1] + _WEEKEND:
+        if found and first <= found[-1][1] + _DAY:
             found[-1] = found[-1][0], max(found[-1][1], last)
         else:
             found.append((first, last))

@@ -13,7 +13,7 @@ from lake import BAR_SCHEMA, Covered, Fetched, sessions
 from lake import quality as measuring
 from lake.journal import Journal, alerts, tallies
 from lake.journal import quality as kept
-from tests.market import bar
+from tests.market import bar, frame
 
 SOURCE = "sandbox:iex"
 #: Friday evening; the sessions of the week are over.
@@ -47,10 +47,11 @@ def opening(day):
 def minutes(day, count=390, *, symbol="SPY", first=0, **odd):
     """A fetch of some minutes of a session from a first one on, each with a bar."""
     begin = opening(day) + timedelta(minutes=first)
-    times = [begin + timedelta(minutes=number) for number in range(count)]
-    rows = [bar(time, symbol=symbol, **odd) for time in times]
     end = begin + timedelta(minutes=count)
-    return Fetched(SOURCE, pl.DataFrame(rows, schema=BAR_SCHEMA), (Covered(symbol, begin, end),))
+    times = pl.datetime_range(begin, end, "1m", closed="left", time_zone="UTC", eager=True)
+    one = frame(bar(begin, symbol=symbol, **odd)).drop("timestamp")
+    bars = pl.DataFrame({"timestamp": times}).join(one, how="cross").select(*BAR_SCHEMA)
+    return Fetched(SOURCE, bars, (Covered(symbol, begin, end),))
 
 
 def days(found, measure):

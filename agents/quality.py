@@ -11,7 +11,7 @@ from lake import quality as measuring
 from lake.journal import Job, Journal, alerts, tallies
 from lake.journal import quality as keeping
 from lake.journal.quality import Quality
-from lake.quality import Answered
+from lake.quality import Answered, Hours
 
 #: Sessions that are looked at every time, of series that are kept up to date.
 RECENT = 5
@@ -67,7 +67,9 @@ def refresh(lake: Lake, journal: Journal, *, tell: Tell = lambda *_: None) -> li
         new = [one for one in answers if since is None or one.recorded_at > since - _OVERLAP]
         spans = [(one.first, one.last) for one in new]
         spans += [(day, day) for day in books.recent_of(series) | books.open_days(series)]
-        computed = [one for span in joined(spans) for one in _kept(lake, journal, series, span)]
+        computed = [
+            one for span in joined(spans) for one in _kept(lake, journal, books, series, span)
+        ]
         _judge(journal, books, series, computed)
         found += computed
     tell(len(books.fetched), len(books.fetched), "")
@@ -78,9 +80,9 @@ def compute(
     lake: Lake, journal: Journal, symbol: str, source: str, first: date, last: date
 ) -> list[Quality]:
     """Compute, keep and judge one series from a first to a last session, also where it has nothing."""
-    series = source, symbol
-    computed = _kept(lake, journal, series, (first, last))
-    _judge(journal, _Books.of(lake, journal), series, computed)
+    series, books = (source, symbol), _Books.of(lake, journal)
+    computed = _kept(lake, journal, books, series, (first, last))
+    _judge(journal, books, series, computed)
     return computed
 
 
@@ -107,17 +109,16 @@ class _Books:
         fetched: What was fetched of each series.
         recent: The newest sessions that are over.
         raised: The days that open alerts name, by kind and subject.
-        kept_up: Series that are meant to be up to date.
+        hours: Of all sessions.
     """
 
     fetched: dict[Series, list[Answered]]
     recent: Sequence[date]
     raised: dict[tuple[str, str], set[date]]
-    kept_up: frozenset[Series]
+    hours: Hours
 
     @classmethod
     def of(cls, lake: Lake, journal: Journal) -> "_Books":
-        fetched = measuring.fetched(lake)
         raised = {
             (alert.kind, alert.subject): {
                 date.fromisoformat(day) for day in alert.facts.get("days", ())
@@ -125,17 +126,33 @@ class _Books:
             for alert in alerts.read(journal, limit=100_000)
             if alert.kind in MEASURES
         }
-        most = keeping.MOST_HOURS_BEHIND
-        kept_up = frozenset(
-            series for series in fetched if measuring.is_kept_up(lake, series[1], series[0], most)
-        )
-        return cls(fetched, measuring.last_sessions(lake, RECENT), raised, kept_up)
+        hours = Hours(lake)
+        return cls(measuring.fetched(lake), hours.over(lake.now, RECENT), raised, hours)
+
+    def is_kept_up(self, series: Series) -> bool:
+        """Whether a series was up to date when it was last fetched, and so is meant to be.
+
+        What was not is a piece of history that somebody wanted.
+        """
+        newest = max(self.fetched.get(series, ()), key=lambda one: one.end, default=None)
+        if newest is None:
+            return False
+        behind = self.hours.behind(newest.end, newest.recorded_at)
+        return behind <= keeping.MOST_HOURS_BEHIND
+
+    def hours_behind(self, lake: Lake, series: Series) -> float | None:
+        """How far behind a series is now; None where nobody means it to be up to date."""
+        if not self.is_kept_up(series):
+            return None
+        reached = max(one.end for one in self.fetched[series])
+        newest = measuring.newest_bar(lake, series[1], series[0])
+        return self.hours.behind(max(reached, newest or reached), lake.now)
 
     def recent_of(self, series: Series) -> set[date]:
         """The newest sessions, of a series that is kept up, since it began."""
-        if series not in self.kept_up:
+        if not self.is_kept_up(series):
             return set()
-        began = self.fetched[series][0].first
+        began = min(one.first for one in self.fetched[series])
         return {day for day in self.recent if day >= began}
 
     def open_days(self, series: Series) -> set[date]:
@@ -144,16 +161,15 @@ class _Books:
         return set().union(*(self.raised.get((kind, _subject(series)), ()) for kind in kinds))
 
 
-def _kept(lake: Lake, journal: Journal, series: Series, span: Span) -> list[Quality]:
+def _kept(lake: Lake, journal: Journal, books: _Books, series: Series, span: Span) -> list[Quality]:
     source, symbol = series
     counts = measuring.measured(lake, symbol, source, *span)
     asked = tallies.read(journal, source, symbol)
-    newest = measuring.last_sessions(lake, 1)
     found = []
     for row in counts.iter_rows(named=True):
         day = row.pop("session_date")
         requests, failures = asked.get(day, (0, 0))
-        behind = _hours_behind(lake, series) if day in newest else None
+        behind = books.hours_behind(lake, series) if day in books.recent[-1:] else None
         found.append(
             Quality(
                 source=source,
@@ -167,13 +183,6 @@ def _kept(lake: Lake, journal: Journal, series: Series, span: Span) -> list[Qual
             )
         )
     return keeping.keep(journal, found)
-
-
-def _hours_behind(lake: Lake, series: Series) -> float | None:
-    source, symbol = series
-    if not measuring.is_kept_up(lake, symbol, source, keeping.MOST_HOURS_BEHIND):
-        return None
-    return measuring.hours_behind(lake, symbol, source, lake.now)
 
 
 def _judge(journal: Journal, books: _Books, series: Series, computed: Sequence[Quality]) -> None:

@@ -1,5 +1,6 @@
 """How good stored minutes are: what of a session was fetched, and how many bars passed the checks."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -52,39 +53,47 @@ def measured(lake: "Lake", symbol: str, source: str, first: date, last: date) ->
     return rows.with_columns(fetched=fetched).select("session_date", *_COUNTS)
 
 
-def hours_behind(lake: "Lake", symbol: str, source: str, now: datetime) -> float | None:
-    """For how long the next regular minute after the newest held one could have been there.
+class Hours:
+    """Regular hours, to tell since when something is due."""
 
-    Over a night, a weekend and holidays nothing is due, so nothing falls behind.
+    def __init__(self, lake: "Lake") -> None:
+        with lake.reading() as connection:
+            rows = connection.execute(
+                'SELECT session_date, "open", "close" FROM sessions ORDER BY session_date'
+            ).fetchall()
+        self._days, self._opens, self._closes = zip(*rows, strict=True)
 
-    Returns:
-        Hours, 0 if nothing is due; None if nothing is held at all.
-    """
-    reached = _reached(lake, symbol, source)
-    return None if reached is None else _hours_due(lake, reached, now)
+    def behind(self, reached: datetime, now: datetime) -> float:
+        """For how many hours the first regular minute after a moment could have been there.
 
+        Over a night, a weekend and holidays nothing is due, so nothing falls behind.
+        """
+        place = bisect_right(self._closes, reached)
+        if place == len(self._closes):
+            return 0.0
+        due: timedelta = now - max(self._opens[place], reached)
+        return round(max(due / timedelta(hours=1), 0.0), 2)
 
-def is_kept_up(lake: "Lake", symbol: str, source: str, hours: float) -> bool:
-    """Whether a series was at most this far behind when it was last fetched.
-
-    What was not is a piece of history that somebody wanted: nobody means it to be up to date.
-    """
-    with lake.reading() as connection:
-        row = connection.execute(
-            """SELECT "end", recorded_at FROM coverage
-               WHERE dataset = 'bars_1m' AND source = ? AND symbol = ?
-               ORDER BY "end" DESC, recorded_at DESC LIMIT 1""",
-            [source, symbol],
-        ).fetchone()
-    return row is not None and _hours_due(lake, row[0], row[1]) <= hours
+    def over(self, now: datetime, count: int) -> list[date]:
+        """The newest sessions that are over, oldest first."""
+        place = bisect_right(self._closes, now - SETTLED)
+        return list(self._days[max(place - count, 0) : place])
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Dates (New York, both included) that a fetch has answered, and when it was recorded (UTC)."""
+    """What one fetch has answered of a series.
+
+    Attributes:
+        first: First date (New York).
+        last: Last one, included.
+        end: The first moment after it (UTC).
+        recorded_at: When the lake learnt it (UTC).
+    """
 
     first: date
     last: date
+    end: datetime
     recorded_at: datetime
 
 
@@ -94,7 +103,7 @@ def fetched(lake: "Lake") -> dict[tuple[str, str], list[Answered]]:
         rows = connection.execute(
             """SELECT source, symbol, ("start" AT TIME ZONE 'America/New_York')::DATE,
                       (("end" - INTERVAL 1 MICROSECOND) AT TIME ZONE 'America/New_York')::DATE,
-                      recorded_at FROM coverage WHERE dataset = 'bars_1m' ORDER BY ALL"""
+                      "end", recorded_at FROM coverage WHERE dataset = 'bars_1m' ORDER BY ALL"""
         ).fetchall()
     found: dict[tuple[str, str], list[Answered]] = {}
     for source, symbol, *facts in rows:
@@ -102,14 +111,13 @@ def fetched(lake: "Lake") -> dict[tuple[str, str], list[Answered]]:
     return found
 
 
-def last_sessions(lake: "Lake", count: int) -> list[date]:
-    """The newest sessions that are over, oldest first."""
-    with lake.reading() as connection:
-        rows = connection.execute(
-            'SELECT session_date FROM sessions WHERE "close" <= ? ORDER BY session_date DESC LIMIT ?',
-            [lake.now - SETTLED, count],
-        ).fetchall()
-    return [day for (day,) in reversed(rows)]
+def newest_bar(lake: "Lake", symbol: str, source: str) -> datetime | None:
+    """When the newest minute of a series ends, also one that came live; None without any."""
+    try:
+        newest = lake.bars(symbol, source=source, columns=["timestamp"], limit=1)
+    except BarsMissingError:  # fetched, and there was none at all
+        return None
+    return None if newest.is_empty() else newest["timestamp"].item() + timedelta(minutes=1)
 
 
 def _bars(lake: "Lake", symbol: str, source: str, first: date, last: date) -> pl.DataFrame:
@@ -118,28 +126,3 @@ def _bars(lake: "Lake", symbol: str, source: str, first: date, last: date) -> pl
     except BarsMissingError:  # fetched, and there was none at all
         held = pl.DataFrame(schema={"session_date": pl.Date})
     return held.group_by("session_date").agg(bars=pl.len().cast(pl.Int64))
-
-
-def _reached(lake: "Lake", symbol: str, source: str) -> datetime | None:
-    """Up to when the series is held: by the ledger, or by a bar that came live."""
-    ends = [end for _, end in lake.covered(symbol, source)]
-    try:
-        newest = lake.bars(symbol, source=source, columns=["timestamp"], limit=1)
-    except BarsMissingError:
-        newest = pl.DataFrame()
-    if not newest.is_empty():
-        ends.append(newest["timestamp"].item() + timedelta(minutes=1))
-    return max(ends, default=None)
-
-
-def _hours_due(lake: "Lake", reached: datetime, now: datetime) -> float:
-    with lake.reading() as connection:
-        row = connection.execute(
-            """SELECT greatest("open", $reached::TIMESTAMPTZ) FROM sessions
-               WHERE "close" > $reached ORDER BY session_date LIMIT 1""",
-            {"reached": reached},
-        ).fetchone()
-    if row is None or row[0] >= now:
-        return 0.0
-    due: timedelta = now - row[0]
-    return round(due / timedelta(hours=1), 2)

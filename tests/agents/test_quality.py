@@ -131,9 +131,9 @@ def test_a_series_falls_behind_while_minutes_that_could_be_there_are_not(lake_at
     for day in WEEK:
         lake_at.commit_bars(minutes(day))
 
-    found = measuring.hours_behind(lake_at, "SPY", SOURCE, datetime.fromisoformat(now))
+    reached = measuring.newest_bar(lake_at, "SPY", SOURCE)
 
-    assert found == hours
+    assert measuring.Hours(lake_at).behind(reached, datetime.fromisoformat(now)) == hours
 
 
 def test_a_series_that_is_more_than_a_day_behind_raises_an_alert_until_it_is_not(

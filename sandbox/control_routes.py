@@ -20,7 +20,7 @@ from sandbox.queries import asof_day
 from sandbox.request_log import RequestLog
 from sandbox.revisions import Revisions
 from sandbox.stream import CHANNELS, StreamServer
-from sandbox.times import parse_end, parse_start, utc_text
+from sandbox.times import midnight, new_york_day, parse_end, parse_start, utc_text
 from sandbox.truth import truth
 
 
@@ -101,11 +101,11 @@ class ControlRoutes:
         if "symbol" not in asked:
             raise BadRequestError("symbol is required")
         return Response(
-            truth(
+            await truth(
                 self._revisions,
                 self._names.part(asked["symbol"], asof_day(asked, now)),
                 asked.get("feed") or "sip",
-                parse_start(asked["start"]) if "start" in asked else 0,
+                parse_start(asked["start"]) if "start" in asked else midnight(new_york_day(now)),
                 parse_end(asked["end"]) if "end" in asked else int(now),
                 _instant(asked["as_of"], "as_of") if "as_of" in asked else now,
             ),

@@ -21,6 +21,11 @@ with warnings.catch_warnings():  # alpaca-py imports the deprecated half of webs
     from alpaca.trading.client import TradingClient
     from alpaca.trading.requests import GetAssetsRequest, GetCalendarRequest
 
+from sandbox.config import SandboxConfig
+from sandbox.control import Control
+from sandbox.serve import running
+
+NOW = datetime(2024, 12, 3, 15, 0, tzinfo=UTC)
 START, END = datetime(2024, 11, 18, tzinfo=UTC), datetime(2024, 11, 30, tzinfo=UTC)
 
 
@@ -37,6 +42,12 @@ def connect(kind, url, **options):
 def data(sandbox_url):
     with connect(StockHistoricalDataClient, sandbox_url) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def misbehaving():
+    with running(SandboxConfig(now=NOW)) as url:
+        yield url
 
 
 def request(symbols, timeframe=TimeFrame.Minute, **options):
@@ -108,6 +119,46 @@ def test_a_refusal_is_an_api_error_with_code_and_message(open_sandbox):
     assert refused.value.status_code == 403
     assert refused.value.code == 40110000
     assert "access key" in refused.value.message
+
+
+#: What alpaca-py 0.44 is known to do: it repeats 429 and 504 alone, and nothing else survives.
+REACTIONS = {
+    "http_504": None,
+    "http_500": APIError,
+    "http_502": APIError,
+    "http_503": APIError,
+    "cut_json": ValueError,
+    "empty_body": TypeError,
+    "null_bars": AttributeError,
+    "reset": OSError,
+    "reset_inside": OSError,
+    "cut_body": OSError,
+}
+
+
+@pytest.mark.parametrize("fault", REACTIONS)
+def test_alpaca_py_meets_each_fault_as_it_meets_alpacas(misbehaving, fault):
+    Control(misbehaving).set_faults({fault: {"rate": 1, "count": 1}})
+    with connect(StockHistoricalDataClient, misbehaving) as client:
+        client._retry_wait = 0
+        if REACTIONS[fault]:
+            with pytest.raises(REACTIONS[fault]):
+                client.get_stock_bars(request("SPY", limit=10))
+        assert len(client.get_stock_bars(request("SPY", limit=10)).data["SPY"]) == 10
+
+    assert Control(misbehaving).faults()["happened"] == {fault: 1}
+
+
+@pytest.mark.parametrize("rule", ["null_price", "missing_count", "missing_vwap", "text_price"])
+def test_alpaca_pys_models_refuse_a_malformed_bar_and_its_raw_data_has_it(misbehaving, rule):
+    Control(misbehaving).set_faults({rule: {"rate": 0.1}})
+    with (
+        connect(StockHistoricalDataClient, misbehaving) as client,
+        pytest.raises(ValueError, match="validation error"),
+    ):
+        client.get_stock_bars(request("SPY", limit=100))
+    with connect(StockHistoricalDataClient, misbehaving, raw_data=True) as raw:
+        assert len(raw.get_stock_bars(request("SPY", limit=100))["SPY"]) == 100
 
 
 def test_corporate_actions_become_models(sandbox_url):

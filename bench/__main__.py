@@ -91,7 +91,7 @@ def _measured(folder: Path) -> list[Row]:
         _within("append a symbol-day", ours, theirs, "append", 15),
         _within("cold import, open, a day, above bare imports", ours, {}, "cold", 150),
     ]
-    return [*rows, _beside_a_writer(crowd), *loads, *_sizes(home, theirs)]
+    return [*rows, _beside_a_writer(crowd), *loads, *_sizes(home, theirs), *_ingest(folder)]
 
 
 def _copy(home: Path, turn: int) -> str:
@@ -136,6 +136,32 @@ def _sizes(home: Path, theirs: Figures) -> list[Row]:
     peer = median(theirs["bytes_a_bar"]) if theirs else None
     ratio = ours / peer if peer else None
     return [Row("size on disk", "bytes a bar", ours, "ArcticDB", peer, ratio, "told", None)]
+
+
+def _ingest(folder: Path) -> list[Row]:
+    """From a provider on loopback to committed, two workers; rates, so that more is better."""
+    found: Figures = {}
+    for turn in range(ROUNDS):
+        _add(found, _ran([sys.executable, "-m", "bench.ingest", str(folder / f"ingest-{turn}")]))
+    ours, peer = (median(found[name]) / 1000 for name in ("a_second", "peer"))
+    ratio, grown = ours / peer, median(found["last_third"]) / median(found["first_third"])
+    work = f"ingest of {found['bars'][0] / 1e6:.1f} M bars, 2 workers"
+    name, unit = "alpaca-py .df, not stored", "thousand bars/s"
+    memory = median(found["megabytes"])
+    return [
+        Row(work, unit, ours, name, peer, ratio, ">= 300", ours >= 300),  # noqa: PLR2004
+        Row(f"{work}, beside the peer", unit, ours, name, peer, ratio, "ratio >= 10", ratio >= 10),  # noqa: PLR2004
+        Row(
+            "memory of a worker, last third beside the first",
+            "MB",
+            memory,
+            "",
+            None,
+            grown,
+            "ratio <= 1.1",
+            grown <= 1.1,  # noqa: PLR2004
+        ),
+    ]
 
 
 def _beside(work: str, ours: Figures, theirs: Figures, key: str) -> Row:

@@ -38,18 +38,20 @@ class Window:
         most: Requests it allows.
         remaining: How many are left until it ends.
         ends: When all of them come back, in seconds since 1970 by our clock.
+        began: Since when it is counted here.
     """
 
     seconds: float
     most: int
     remaining: int
     ends: float
+    began: float = 0.0
 
     def at(self, now: float) -> "Window":
         """The window that holds a moment: a new one where this is over."""
         if self.ends > now:
             return self
-        return replace(self, remaining=self.most, ends=now + self.seconds)
+        return replace(self, remaining=self.most, ends=now + self.seconds, began=now)
 
 
 class Budget(Protocol):
@@ -83,18 +85,21 @@ def taken(windows: Sequence[Window], now: float) -> tuple[float, list[Window]]:
 def learnt(held: Window | None, told: Window, now: float) -> Window | None:
     """A window after an answer: what it says, but never more than is left by our own count.
 
-    Others may have sent requests that the answer does not know of yet.
+    Others may have sent requests that the answer does not know of yet. Some providers move the end
+    on with every answer, so our count holds for the length of a window and no longer.
 
     Returns:
         The window to keep; None where the answer is of one that is over, which says nothing.
     """
     if told.ends <= now:
         return None
-    if held is None or held.ends <= now:
-        return told
+    if held is None or held.ends <= now or now - held.began >= told.seconds:
+        return replace(told, began=now)
+    counted = held.remaining + told.most - held.most
     same = abs(held.ends - told.ends) <= _SAME_END
     ends = max(held.ends, told.ends) if same else told.ends
-    return replace(told, remaining=min(held.remaining, told.remaining), ends=ends)
+    left = max(min(counted, told.remaining), 0)
+    return replace(told, remaining=left, ends=ends, began=held.began)
 
 
 class SharedBudget:
@@ -124,8 +129,10 @@ class SharedBudget:
     def learn(self, told: Window) -> None:
         """As :meth:`Budget.learn`."""
         with self._journal.database.reading() as connection:
-            if told in self._windows(connection):  # nobody else asks, and we count alike
-                return
+            held = {window.seconds: window for window in self._windows(connection)}
+        known = held.get(told.seconds)
+        if known is not None and replace(known, began=told.began) == told:
+            return  # nobody else asks, and we count alike
         with self._journal.database.writing(alone=True) as connection:
             held = {window.seconds: window for window in self._windows(connection)}
             window = learnt(held.get(told.seconds), told, self._now())
@@ -153,7 +160,7 @@ class SharedBudget:
     def _windows(self, connection: Connection) -> list[Window]:
         wanted = select(rate_windows).where(rate_windows.c.account == self._account)
         found = {
-            row.seconds: Window(row.seconds, row.most, row.remaining, row.resets_at)
+            row.seconds: Window(row.seconds, row.most, row.remaining, row.resets_at, row.began_at)
             for row in connection.execute(wanted)
         }
         new = {one.seconds: _unused(one) for one in self._believed if one.seconds not in found}
@@ -167,6 +174,7 @@ class SharedBudget:
                 "seconds": window.seconds,
                 "most": window.most,
                 "remaining": window.remaining,
+                "began_at": window.began,
                 "resets_at": window.ends,
             }
             for window in windows

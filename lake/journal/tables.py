@@ -152,7 +152,8 @@ rate_windows = Table(
     Column("seconds", Float, primary_key=True),
     Column("most", Integer, nullable=False),
     Column("remaining", Integer, nullable=False),
-    Column("resets_at", Float, nullable=False),  # seconds since 1970, of our clock
+    Column("began_at", Float, nullable=False),  # seconds since 1970, of our clock
+    Column("resets_at", Float, nullable=False),
 )
 
 #: Agents that a user has stopped or paused; kept across restarts.

@@ -68,8 +68,12 @@ def test_the_narrowest_of_several_windows_counts(budget, clock):
 def test_what_an_answer_says_goes_before_what_was_believed(budget):
     budget.take()
     budget.learn(Window(60.0, 200, 150, NOW + 30))
-    assert (budget.left(), budget.most()) == (2, 0)  # 3 - 1 by our count; 5 an hour is 0 a minute
+    assert (budget.left(), budget.most()) == (4, 0)  # 5 an hour, one is taken: 0 a minute
     budget.learn(Window(3600.0, 100_000, 90_000, NOW + 30))
+    assert (budget.left(), budget.most()) == (150, 200)
+    budget.take()
+    budget.learn(Window(60.0, 200, 198, NOW + 30))  # of a request before those of others
+    assert budget.left() == 149
 
 
 def test_a_provider_that_counts_nothing_is_not_held_back(budget):
@@ -124,6 +128,14 @@ def test_never_more_is_sent_in_a_window_than_the_provider_allows(events, most):
             assert kept is not None
             assert kept.remaining <= told.remaining
             windows = [kept]
+
+
+def test_an_end_that_moves_on_with_every_answer_does_not_use_the_budget_up(budget, clock):
+    for second in range(200):
+        assert budget.take() == 0
+        budget.learn(Window(60.0, 100, 99, NOW + second + 60))
+        budget.learn(Window(3600.0, 10_000, 9_999, NOW + second + 3600))
+        clock.move(1)
 
 
 def _take(home, times, queue):

@@ -55,6 +55,7 @@ def _make_rate_windows() -> None:
         sa.Column("seconds", sa.Float(), primary_key=True),
         sa.Column("most", sa.Integer(), nullable=False),
         sa.Column("remaining", sa.Integer(), nullable=False),
+        sa.Column("began_at", sa.Float(), nullable=False),
         sa.Column("resets_at", sa.Float(), nullable=False),
     )
 

@@ -5,7 +5,7 @@ hole is asked for three times at growing distances and then never again. Harmles
 kill: bars commit as every backfill's do, and an ask that was not noted is made once more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -21,7 +21,9 @@ from lake.sessions import Moment
 
 #: Called as it goes: steps done, steps in all, what is going on.
 Tell = Callable[[int, int, str], None]
-Lifespans = dict[str, Lifespan]
+Lifespans = Mapping[str, Lifespan]
+#: Sessions by symbol, each with whether it was fetched before, or answered now.
+Due = dict[str, dict[date, bool]]
 
 #: Sessions that one round asks for at most: those that were never fetched first, then the newest.
 MOST = 5_000
@@ -38,18 +40,15 @@ class Found:
     """What a scan of several series found.
 
     Attributes:
-        symbols: How many series were scanned.
-        sessions: How many of their sessions have something new to say.
-        minutes: Regular minutes by what they are: ``expected``, ``present`` and each class.
+        sessions: How many sessions have something new to say.
+        minutes: Regular minutes of each symbol by what they are: ``expected``, ``present`` and
+            each class.
         due: Sessions worth being asked for, by symbol, and whether they were fetched before.
     """
 
-    symbols: int = 0
     sessions: int = 0
-    minutes: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("expected", "present", *CLASSES), 0)
-    )
-    due: dict[str, dict[date, bool]] = field(default_factory=dict)
+    minutes: dict[str, dict[str, int]] = field(default_factory=dict)
+    due: Due = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Span:
         """The same, each symbol for itself."""
         return [Span((symbol,), self.days, self.again) for symbol in self.symbols]
 
-    def note(self, answers: dict[str, dict[date, bool]], *, answered: bool) -> None:
+    def note(self, answers: Due, *, answered: bool) -> None:
         """Say of each session whether it was answered completely."""
         for symbol in self.symbols:
             answers.setdefault(symbol, {}).update(dict.fromkeys(self.days, answered))
@@ -102,7 +101,7 @@ def scan(
     dataset: str = "bars_1m",
     edge: datetime | None = None,
     span: tuple[Moment, Moment] = (None, None),
-    answers: dict[str, dict[date, bool]] | None = None,
+    answers: Due | None = None,
     lifespans: Lifespans | None = None,
 ) -> Found:
     """Name every regular minute of some series, and keep what is new in one commit.
@@ -114,7 +113,8 @@ def scan(
         dataset: ``bars_1m`` or ``bars_daily``.
         edge: Up to when the source can answer; what ended by then is kept and may be due. By default now.
         span: Start and end, as for :meth:`lake.Lake.bars`.
-        answers: Sessions that were asked for just now, by symbol, and whether the answer was complete.
+        answers: Sessions that were asked for again just now, whole, and whether the answer was
+            complete; for whoever reads history again besides this agent.
         lifespans: When papers were listed and delisted, by symbol.
     """
     found, rows, waiting = Found(), [], 0
@@ -130,9 +130,7 @@ def scan(
         now=now,
     )
     for one in scans:
-        found.symbols += 1
-        for name in found.minutes:
-            found.minutes[name] += int(one.counts[name].sum())
+        found.minutes[one.symbol] = one.minutes
         if due := one.due(now, edge or now):
             found.due[one.symbol] = due
         fresh = one.fresh(edge or now)
@@ -145,69 +143,7 @@ def scan(
     return found
 
 
-def refetch(
-    lake: Lake,
-    source: Source,
-    due: dict[str, dict[date, bool]],
-    *,
-    now: datetime,
-    dataset: str = "bars_1m",
-    most: int = MOST,
-    tell: Tell = lambda *_: None,
-    log: Log = lambda **_: None,
-    job_id: str | None = None,
-) -> dict[str, Any]:
-    """Ask a source again for sessions with holes that may still be filled, and note that it was asked.
-
-    Args:
-        due: Of :func:`scan`.
-        most: Sessions to ask for at most; the others keep being due.
-        tell: Told of progress in sessions.
-        log: Takes one structured line (``stage=…``) for each request.
-        job_id: Kept with quarantined bars.
-
-    Returns:
-        ``asked`` and ``refused`` sessions, and the ``new`` and ``corrected`` bars they brought.
-
-    Raises:
-        LakeError: The source did not answer, or the bars cannot be stored; what was asked until
-            then is noted, the failing request too: what never works is not asked for ever.
-    """
-    waiting = plan(due, most)
-    total = sum(span.sessions for span in waiting)
-    told = {"asked": 0, "refused": 0, "new": 0, "corrected": 0}
-    answers: dict[str, dict[date, bool]] = {}
-    ask = partial(backfill.run, lake, source, now=now, dataset=dataset, job_id=job_id)
-    try:
-        while waiting:
-            span = waiting.pop(0)
-            try:
-                brought = ask(span.symbols, (span.days[0], span.days[-1]), again=span.again)
-            except RefusedError as error:
-                if len(span.symbols) > 1:  # one of them may spoil the request of all
-                    waiting[:0] = span.alone()
-                    continue
-                span.note(answers, answered=False)
-                told["refused"] += span.sessions
-                log(stage="gaps", level="warning", symbol=span.symbols[0], reason=str(error))
-            except LakeError:
-                span.note(answers, answered=False)
-                raise
-            else:
-                span.note(answers, answered=True)
-                told["asked"] += span.sessions
-                for name in ("new", "corrected"):
-                    told[name] += brought[name]
-            tell(told["asked"] + told["refused"], total, f"asked for {span}")
-    finally:
-        if answers:
-            edge = source.edge(now, dataset)
-            names = [*answers]
-            scan(lake, names, source.name, now=now, dataset=dataset, edge=edge, answers=answers)
-    return told
-
-
-def plan(due: dict[str, dict[date, bool]], most: int = MOST) -> list[Span]:
+def plan(due: Due, most: int = MOST) -> list[Span]:
     """The requests that bring some sessions: those never fetched first, then the newest.
 
     >>> day = date(2024, 11, 4)
@@ -231,6 +167,101 @@ def plan(due: dict[str, dict[date, bool]], most: int = MOST) -> list[Span]:
     ]
 
 
+@dataclass(frozen=True)
+class Round:
+    """One round over the series of a lake: scan, ask for what is worth it, scan what was asked for.
+
+    Attributes:
+        lake: To read and to write.
+        source: Whom to ask; None scans only.
+        now: The time (aware).
+        most: Sessions of a dataset to ask for at most; the others keep being due.
+        lifespans: When papers were listed and delisted, by symbol.
+        tell: Told of progress in sessions.
+        log: Takes one structured line (``stage=…``) where a source refuses.
+        job_id: Kept with quarantined bars.
+    """
+
+    lake: Lake
+    source: Source | None
+    now: datetime
+    most: int = MOST
+    lifespans: Lifespans | None = None
+    tell: Tell = lambda *_: None
+    log: Log = lambda **_: None
+    job_id: str | None = None
+
+    def scan(
+        self, symbols: Sequence[str], source: str, dataset: str, answers: Due | None = None
+    ) -> Found:
+        """Scan some series of one source; what it cannot answer yet is left for later."""
+        ours = self.source is not None and self.source.name == source
+        return scan(
+            self.lake,
+            symbols,
+            source,
+            now=self.now,
+            dataset=dataset,
+            edge=self.source.edge(self.now, dataset) if self.source and ours else self.now,
+            answers=answers,
+            lifespans=self.lifespans,
+        )
+
+    def refetch(self, source: Source, found: Found, dataset: str) -> dict[str, int]:
+        """Ask for sessions with holes that may still be filled, and note that they were asked for.
+
+        Args:
+            source: Whom to ask.
+            found: What is due; the minutes of what was asked for are counted anew.
+            dataset: Whose bars.
+
+        Returns:
+            ``asked`` and ``refused`` sessions, and the ``new`` and ``corrected`` bars they brought.
+
+        Raises:
+            LakeError: The source did not answer, or the bars cannot be stored. What was asked until
+                then is noted, the failing request too: what never works is not asked for ever.
+        """
+        told = dict.fromkeys(("asked", "refused", "new", "corrected"), 0)
+        answers: Due = {}
+        try:
+            self._ask(source, plan(found.due, self.most), dataset, answers, told)
+        finally:
+            if answers:
+                after = self.scan([*answers], source.name, dataset, answers)
+                found.sessions += after.sessions
+                found.minutes |= after.minutes
+        return told
+
+    def _ask(
+        self, source: Source, spans: list[Span], dataset: str, answers: Due, told: dict[str, int]
+    ) -> None:
+        ask = partial(
+            backfill.run, self.lake, source, now=self.now, dataset=dataset, job_id=self.job_id
+        )
+        total = sum(span.sessions for span in spans)
+        while spans:
+            span = spans.pop(0)
+            try:
+                brought = ask(span.symbols, (span.days[0], span.days[-1]), again=span.again)
+            except RefusedError as error:
+                if len(span.symbols) > 1:  # one of them may spoil the request of all
+                    spans[:0] = span.alone()
+                    continue
+                span.note(answers, answered=False)
+                told["refused"] += span.sessions
+                self.log(stage="gaps", level="warning", symbol=str(span), reason=str(error))
+            except LakeError:
+                span.note(answers, answered=False)
+                raise
+            else:
+                span.note(answers, answered=True)
+                told["asked"] += span.sessions
+                for name in ("new", "corrected"):
+                    told[name] += brought[name]
+            self.tell(told["asked"] + told["refused"], total, f"asked for {span}")
+
+
 def run(
     lake: Lake,
     source: Source | None,
@@ -238,50 +269,43 @@ def run(
     now: datetime,
     symbols: Sequence[str] = (),
     datasets: Sequence[str] = ("bars_1m", "bars_daily"),
-    most: int = MOST,
-    tell: Tell = lambda *_: None,
-    log: Log = lambda **_: None,
-    job_id: str | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """One round: scan every series, ask for what is worth it, scan what was asked for.
+    """One round over all series: scan, ask for what is worth it, scan what was asked for.
 
     Args:
+        lake: To read and to write.
         source: Whom to ask; None scans only. Series of other sources are scanned and never asked for.
+        now: The time (aware).
         symbols: Only these; none: all.
+        datasets: Only these.
+        more: As for :class:`Round`.
 
     Returns:
-        ``series`` scanned, ``sessions`` with news, minutes by class over all, and what
-        :func:`refetch` brought.
+        ``series`` scanned, ``sessions`` with news, what :meth:`Round.refetch` tells, and minutes by
+        class as they are at the end.
+
+    Raises:
+        LakeError: As :meth:`Round.refetch`'s.
     """
-    told: dict[str, Any] = {"series": 0, "sessions": 0, "asked": 0, "refused": 0, "new": 0}
-    told |= {"corrected": 0} | dict.fromkeys(CLASSES, 0)
+    work = Round(lake, source, now, **more)
+    told: dict[str, Any] = dict.fromkeys(
+        ("series", "sessions", "asked", "refused", "new", "corrected", *CLASSES), 0
+    )
     for dataset in datasets:
         for name, listed in series(lake, dataset).items():
             wanted = [symbol for symbol in listed if not symbols or symbol in symbols]
-            tell(0, 0, f"scanning {len(wanted)} series of {name}")
-            ours = source is not None and source.name == name
-            edge = source.edge(now, dataset) if source is not None and ours else now
-            found = scan(lake, wanted, name, now=now, dataset=dataset, edge=edge)
-            told["series"] += found.symbols
+            work.tell(0, 0, f"scanning {len(wanted)} series of {name}")
+            found = work.scan(wanted, name, dataset)
+            if source is not None and source.name == name and found.due:
+                for key, count in work.refetch(source, found, dataset).items():
+                    told[key] += count
+            told["series"] += len(found.minutes)
             told["sessions"] += found.sessions
             if dataset == "bars_1m":
                 for kind in CLASSES:
-                    told[kind] += found.minutes[kind]
-            if source is not None and ours and found.due:
-                brought = refetch(
-                    lake,
-                    source,
-                    found.due,
-                    now=now,
-                    dataset=dataset,
-                    most=most,
-                    tell=tell,
-                    log=log,
-                    job_id=job_id,
-                )
-                for key, count in brought.items():
-                    told[key] += count
-    tell(1, 1, f"{told['asked']:,} sessions asked for again, {told['new']:,} new bars")
+                    told[kind] += sum(minutes[kind] for minutes in found.minutes.values())
+    work.tell(1, 1, f"{told['asked']:,} sessions asked for again, {told['new']:,} new bars")
     return told
 
 

@@ -28,6 +28,9 @@ APART = timedelta(minutes=5)
 #: How long after the last answer a hole is asked for again; after the last of these never more.
 WAITS: tuple[timedelta, ...] = (APART, timedelta(days=1), timedelta(days=7))
 
+#: Sessions in a row that a scan has fetched; of more nobody lost them, they were never wanted.
+_LONGEST_LOSS = 20
+
 #: The neighbourhood of a minute: so many sessions before and after, so many minutes to each side.
 _SESSIONS, _MINUTES = 20, 30
 #: Sessions with bars that a judgement needs.
@@ -157,6 +160,18 @@ def due(codes: Array, asked: Array, asked_at: Array, now: datetime) -> Array:
     wait = waits[np.minimum(asked, len(waits) - 1)]
     worth = np.isin(codes, (NOT_FETCHED, MISSING, UNCONFIRMED)) & (asked < len(waits))
     return worth & (micros(now) - asked_at >= np.where(asked_at == 0, 0, wait))
+
+
+def unwanted(codes: Array) -> Array:
+    """The sessions that lie in a long row of ones that were never fetched: nobody wanted them."""
+    known = (codes != OUTSIDE).any(axis=1)
+    never = known & ((codes == NOT_FETCHED) | (codes == OUTSIDE)).all(axis=1)
+    rows = np.flatnonzero(known)
+    begins = np.diff(never[rows].astype(np.int8), prepend=0) != 0
+    runs = np.cumsum(begins)
+    found = np.zeros(len(codes), bool)
+    found[rows] = never[rows] & (np.bincount(runs, minlength=1)[runs] > _LONGEST_LOSS)
+    return found
 
 
 def micros(moment: datetime) -> int:

@@ -179,9 +179,9 @@ def rows_of(key: tuple[str, str, str], counts: pl.DataFrame, holes: pl.DataFrame
 
 def changed(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     """The rows that no stored one is equal to."""
-    before = {row[3]: row for row in stored.iter_rows()}
-    fresh = [row for row in rows.iter_rows() if before.get(row[3]) != row]
-    return rows if len(fresh) == rows.height else pl.DataFrame(fresh, schema=_STORED, orient="row")
+    both = rows.join(stored, on=[*_KEY], how="left", suffix="_before", maintain_order="left")
+    differs = [pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in (*_COUNTS, "holes")]
+    return rows.filter(both.select(pl.any_horizontal(differs)).to_series())
 
 
 def store(lake: "Lake", found: Iterable[pl.DataFrame]) -> int:

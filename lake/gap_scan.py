@@ -113,6 +113,7 @@ class Scan:
             edge: Up to when the source can answer; sessions that end later wait.
         """
         worth = absences.due(self.codes, self.memory.asked, self.memory.asked_at, now)
+        worth &= ~absences.unwanted(self.codes)[:, None]
         again = (worth & (self.codes != NOT_FETCHED)).any(axis=1)
         ends = self.days.opens + self.days.lengths * MINUTE
         final = ends <= (micros(edge) if edge else ends)

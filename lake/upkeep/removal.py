@@ -81,6 +81,11 @@ def _retire(
         [*series, cutoff],
     )
     _cut_coverage(run, series, cutoff)
+    # Its moment is the midnight of a session: whole sessions go.
+    run.execute(
+        f"DELETE FROM gap_scans WHERE dataset = ? AND {_SERIES} AND session_date < ?",
+        [*series, sessions.today(cutoff)],
+    )
     if not _bars(run, dataset, source, symbol, None):
         run.execute(f"DELETE FROM series WHERE dataset = ? AND {_SERIES}", series)
     return gone

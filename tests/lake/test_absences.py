@@ -223,5 +223,18 @@ def test_what_is_there_or_explained_is_never_asked_for(code):
     assert asks_until_it_is_over(code, timedelta(hours=1)) == []
 
 
+@pytest.mark.parametrize(("lost", "wanted"), [(1, True), (20, True), (21, False), (500, False)])
+def test_a_long_row_of_sessions_that_were_never_fetched_is_history_nobody_wanted(lost, wanted):
+    codes = np.full((lost + 10, 390), PRESENT)
+    codes[5 : 5 + lost] = NOT_FETCHED
+    codes[:, 300] = OUTSIDE
+
+    found = absences.unwanted(codes)
+
+    assert found.sum() == (0 if wanted else lost)
+    assert not found[:5].any()
+    assert not found[5 + lost :].any()
+
+
 def test_what_was_never_fetched_is_asked_for_at_once():
     assert absences.due(np.array([NOT_FETCHED]), np.array([0]), np.array([0]), NOW)[0]

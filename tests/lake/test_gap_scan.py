@@ -345,7 +345,18 @@ def test_a_deleted_symbol_leaves_no_memory(timed, clock):
     assert timed.sql("FROM gap_scans").is_empty()
 
 
-WEEK = (date(2024, 11, 4), date(2024, 11, 5))
+def test_sessions_that_retention_took_leave_no_memory(timed, clock):
+    from lake.upkeep import Plan, parse_rules, run
+
+    times = minutes_of(DAY, date(2024, 11, 13), every=2)
+    timed.commit_bars(answer("SPY", times, DAY, date(2024, 11, 13)))
+    keep(timed, [look(timed, "SPY").fresh(clock.now)])
+    clock.now = datetime(2025, 11, 13, 12, tzinfo=UTC)
+
+    run(timed, Plan(clock.now, rules=parse_rules("bars_1m:1y"), only=("retire",)))
+
+    assert timed.sql("SELECT session_date FROM gap_scans").rows() == [(date(2024, 11, 13),)]
+    assert look(timed, "SPY").counts["session_date"].to_list() == [date(2024, 11, 13)]
 
 
 @settings(max_examples=15)

@@ -28,6 +28,7 @@ CHANNELS = (
 )  # fmt: skip
 #: Messages that may wait for a slow client.
 MOST_WAITING = 2000
+LAST_WORDS_SECONDS = 1.0
 CLEAN_CODES = {1000, 1001}
 ERRORS = {
     400: "invalid syntax",
@@ -70,11 +71,20 @@ class Connection:
         return symbol in symbols or "*" in symbols
 
     def offer(self, frames: Sequence[Frame]) -> None:
-        """Have some messages sent as one array, as soon as the client takes them."""
+        """Have some messages sent as one array, as soon as the client takes them.
+
+        A client that is too slow gets a 407 instead of what waits, if it comes to it, and is cut off.
+        """
+        if self.too_slow:
+            return
         try:
             self.outgoing.put_nowait(frames)
         except asyncio.QueueFull:
             self.too_slow = True
+            while not self.outgoing.empty():
+                self.outgoing.get_nowait()
+            self.outgoing.put_nowait([problem(407)])
+            asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self.abort)
 
     def subscription(self) -> Frame:
         """What is subscribed to now."""
@@ -152,9 +162,6 @@ class StreamServer:
     async def _send(self, connection: Connection) -> None:
         while True:
             await connection.wire.send(await connection.outgoing.get())
-            if connection.too_slow:
-                await connection.wire.send([problem(407)])
-                connection.abort()
 
     def _answer(self, connection: Connection, message: Frame) -> Frame:
         action = message.get("action")

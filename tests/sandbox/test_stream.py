@@ -1,5 +1,6 @@
 """What the market data stream promises, to alpaca-py and to any other client."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import msgpack
@@ -9,6 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from sandbox.config import SandboxConfig
 from sandbox.control import Control
 from sandbox.serve import running
+from sandbox.stream import Connection
 from tests.sandbox.streams import listening, plain, wait_for
 
 #: A minute before the opening; a minute of the sandbox is half a second here.
@@ -201,3 +203,18 @@ def test_a_subscription_of_many_frames_is_one_message(open_sandbox):
         wait_for(lambda: listener.kinds("b"), "a bar")
 
     assert {bar["S"] for bar in listener.got} == {"SPY"}
+
+
+def test_a_client_that_does_not_read_is_told_407_and_cut_off():
+    async def fall_behind():
+        gone = asyncio.Event()
+        connection = Connection("iex", None, gone.set, outgoing=asyncio.Queue(2))
+        for number in range(4):
+            connection.offer([{"T": "b", "n": number}])
+        assert connection.outgoing.get_nowait() == [
+            {"T": "error", "code": 407, "msg": "slow client"}
+        ]
+        assert connection.outgoing.empty()
+        await asyncio.wait_for(gone.wait(), 60)
+
+    asyncio.run(fall_behind())

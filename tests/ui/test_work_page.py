@@ -3,6 +3,8 @@
 import httpx2
 import pytest
 
+from lake.journal import Journal, switches
+from lake.journal import alerts as kept
 from tests.api import servers
 from tests.ui.browser import is_within, settled, visited
 from tests.ui.conftest import running_pages
@@ -54,6 +56,27 @@ def test_nothing_written_is_answered_too(browser, system):
     with visited(browser, f"{system.pages}/jobs") as page:
         order(page, " ")
         assert any("at least one symbol" in text for text in alerts(page))
+
+
+def test_what_is_wrong_is_shown_and_a_paused_agent_is_started_with_a_button(browser, system):
+    with Journal.open(system.home) as journal:
+        wrong = "SPY from sandbox:iex is 31 hours behind."
+        kept.raise_alert(journal, "freshness", "sandbox:iex SPY", wrong)
+        switches.turn(journal, "simulate", "paused", "the machine is needed")
+        job, _ = journal.queue("simulate", "", "QQQ")
+        try:
+            with visited(browser, f"{system.pages}/jobs") as page:
+                page.get_by_text(wrong).wait_for()
+                page.get_by_text("simulate is paused: the machine is needed").wait_for()
+                page.get_by_role("button", name="Start").click()
+                page.get_by_text("simulate is paused").wait_for(state="detached")
+            assert switches.is_on(journal, "simulate")
+            servers.until_done(system.api, job.id)
+            with visited(browser, f"{system.pages}/jobs", width=390) as page:
+                page.locator("[data-testid=stDataFrame]").nth(1).wait_for()
+                assert is_within(page)
+        finally:
+            kept.settle(journal, "freshness", "sandbox:iex SPY")
 
 
 def test_an_empty_lake_says_how_to_begin(browser, tmp_path):

@@ -12,6 +12,7 @@ from ui.shared import client, sentences
 
 _EVERY = 2  # seconds between two looks
 _LOOK = 50  # jobs shown
+_ALERTS, _SHOWN = 1000, 5  # alerts read and shown
 _STATES = ("all", "queued", "running", "done", "failed")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _HEALTH: dict[str, Literal["green", "blue", "orange", "red", "gray"]] = {
@@ -94,9 +95,13 @@ def _health(api: Client) -> None:
 
 
 def _alerts(api: Client) -> None:
-    for alert in api.alerts(limit=_LOOK):
-        if alert["kind"] != "stalled":  # told beside the agents
-            st.error(alert["message"], icon=":material/notification_important:")
+    """What is wrong, but for stalled agents, which are told beside the agents."""
+    found = [alert for alert in api.alerts(limit=_ALERTS) if alert["kind"] != "stalled"]
+    for alert in found[:_SHOWN]:
+        st.error(alert["message"], icon=":material/notification_important:")
+    if len(found) > _SHOWN:
+        more = len(found) - _SHOWN
+        st.caption(f"{more} more; `barlake alerts` and `barlake quality` show all of them.")
 
 
 def _agents(api: Client) -> None:

@@ -13,11 +13,15 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from agents.sources import Abilities
 from lake.errors import ProblemError
 from lake.schema import BAR_SCHEMA, check_symbol
 
+#: What files can do: anything that they hold, at once, and nothing by itself.
+ABILITIES = Abilities(datasets=("bars_1m", "bars_daily"), asset_classes=(), page_bars=200_000)
+
 #: Rows that are in memory at once.
-BATCH = 200_000
+BATCH = ABILITIES.page_bars
 
 #: How others call our columns, in small letters without spaces, hyphens and underscores.
 ALIASES: dict[str, tuple[str, ...]] = {

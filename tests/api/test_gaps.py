@@ -69,3 +69,18 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(api, query, status):
 
 def test_before_the_first_ingest_the_symbol_is_missing(empty_api):
     assert empty_api.get("/gaps/SPY").status_code == 404
+
+
+def test_a_round_is_queued_once_for_the_symbols_named(api, queue):
+    first = api.post("/gaps", params={"symbols": "spy,QQQ"})
+    again = api.post("/gaps", params={"symbols": "QQQ,SPY"})
+    every = api.post("/gaps")
+
+    assert [answer.status_code for answer in (first, again, every)] == [202] * 3
+    assert first.json()["id"] == again.json()["id"] != every.json()["id"]
+    assert [(job.kind, job.params) for job in queue.jobs] == [
+        ("gaps", {"symbols": ["QQQ", "SPY"]}),
+        ("gaps", {}),
+    ]
+    assert first.headers["location"] == f"/jobs/{first.json()['id']}"
+    assert api.post("/gaps?symbols=..%2Fx").status_code == 422

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,7 +14,7 @@ from lake.absences import CLASSES
 from lake.journal import Journal
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
-from tests.cli.conftest import is_one_sentence
+from tests.cli.conftest import clean_environment, is_one_sentence
 from tests.market import bar, fetched, session_covered
 
 DAY = date(2024, 11, 4)
@@ -100,3 +103,47 @@ def test_asking_again_brings_what_the_provider_has_meanwhile_and_is_a_job(barlak
     with Journal.open(home) as journal:
         (job,) = journal.jobs(kind="gaps")
     assert (job.state, job.result) == ("done", told)
+
+
+def test_a_round_that_is_killed_while_the_provider_stalls_is_made_again_by_the_next(
+    barlake, tmp_path
+):
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    home = tmp_path / "home"
+    with lake.open(home, create=True, now=lambda: yesterday) as opened:
+        opened.commit_bars(fetched(bar(0), bar(5), covered=(session_covered(DAY),)))
+    keys = {"ALPACA_API_KEY_ID": "k", "ALPACA_API_SECRET_KEY": "s"}
+    stall = {"stall": {"paths": ["/v2/stocks/bars"], "seconds": 600}}
+    with running(SandboxConfig(faults=json.dumps(stall))) as url:
+        place = {"BARLAKE_HOME": str(home), "ALPACA_API_BASE_URL": url}
+        killed = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "gaps", "--refetch"],
+            env=clean_environment(**place, **keys),
+            cwd=tmp_path,
+        )
+        try:
+            with lake.open(home) as opened:
+                wait_until(lambda: not opened.sql("FROM absences").is_empty())
+        finally:
+            killed.kill()
+            killed.wait(60)
+    with lake.open(home) as opened:
+        assert opened.sql("SELECT DISTINCT class, fetched, asked FROM absences").rows() == [
+            ("unconfirmed", 1, 0)
+        ]
+
+    with running(SandboxConfig()) as url:
+        env = {"ALPACA_API_BASE_URL": url, **keys}
+        answer = barlake("gaps", "--refetch", "--json", home=home, env=env)
+
+    assert answer.code == 0, answer.err
+    assert (json.loads(answer.out)["asked"], json.loads(answer.out)["new"] > 300) == (1, True)
+    with Journal.open(home) as journal:
+        assert [job.state for job in journal.jobs(kind="gaps")] == ["done"]
+
+
+def wait_until(holds):
+    end = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

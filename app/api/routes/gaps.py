@@ -4,14 +4,15 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.answers import json_response
 from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.coverage import CoverageQuery
-from app.api.routes.parameters import SymbolPath, ticker
-from app.api.security import READ
+from app.api.routes.jobs import JobAnswer
+from app.api.routes.parameters import SymbolPath, names, ticker
+from app.api.security import OPERATE, READ
 from lake.datasets import check_dataset
 from lake.errors import BarsMissingError, LakeMissingError
 
@@ -25,6 +26,16 @@ class GapsQuery(CoverageQuery):
 
     kind: Class | None = Field(default=None, alias="class", description="Only holes of this class")
     limit: int = Field(default=1000, ge=1, le=100_000, description="The newest this many holes")
+
+
+class RoundQuery(BaseModel):
+    """Whose gaps a round is about."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbols: str | None = Field(
+        default=None, description="Tickers with commas between; all without", examples=["SPY,QQQ"]
+    )
 
 
 class Minutes(BaseModel):
@@ -48,7 +59,7 @@ class SessionMinutes(Minutes):
 class Hole(BaseModel):
     """A run of absent minutes of one session that are alike."""
 
-    model_config = {"populate_by_name": True}
+    model_config = ConfigDict(populate_by_name=True)
 
     session_date: date
     start: datetime = Field(description="First moment (UTC)")
@@ -70,6 +81,21 @@ class GapsAnswer(BaseModel):
     sessions: list[SessionMinutes]
     holes: list[Hole] = Field(description="The newest ones, oldest first")
     more: bool = Field(description="Whether older holes were left out by the limit")
+
+
+@router.post("/gaps", dependencies=[OPERATE], status_code=202, responses=error_responses(503))
+def post_gaps(
+    query: Annotated[RoundQuery, Query()], house: HouseDep, response: Response
+) -> JobAnswer:
+    """Scan for gaps in the background, and ask the provider for what may still come."""
+    wanted = [ticker(symbol) for symbol in names(query.symbols) or []]
+    house.require_broker()
+    params = {"symbols": sorted(set(wanted))} if wanted else None
+    job, new = house.journal.queue("gaps", "", "", params=params)
+    if new:
+        house.send(job)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return JobAnswer.model_validate(job)
 
 
 @router.get(

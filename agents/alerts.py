@@ -24,6 +24,7 @@ LOOK_EVERY = 5.0
 PATIENCE = 10.0
 
 STALLED = "stalled"
+_PASSING = "cli"  # a command that was killed: nobody waits for it to come back
 
 #: Looks that are further apart than this are no row: this machine slept, and so did all others on it.
 _SLEPT = timedelta(seconds=30)
@@ -86,7 +87,7 @@ class Watch:
         if before is not None and now - before > _SLEPT:
             self._suspects = set()  # they had no chance to beat; look again
             return
-        silent = {agent.name: agent for agent in found if agent.stalled}
+        silent = {agent.name: agent for agent in found if agent.stalled and agent.kind != _PASSING}
         raised = {alert.subject for alert in alerts.read(self._journal, kind=STALLED, limit=1000)}
         for name in sorted(silent.keys() & self._suspects - raised):
             self._raise(silent[name])

@@ -1,7 +1,7 @@
 """What all routes share: the lake, the journal and the queue of one home."""
 
 from collections.abc import Callable
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
@@ -33,6 +33,7 @@ class House:
     def __init__(self, settings: Settings, send: Callable[[Job], None] | None = None) -> None:
         self.settings = settings
         self.joining = Joining(settings)
+        self.leaving = Event()  # the server was told to stop: nobody should wait any longer
         self._send = send
         self._lock = Lock()
         self._lake: Lake | None = None

@@ -4,10 +4,13 @@
 """
 
 import logging
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from types import FrameType
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -63,12 +66,30 @@ def create_app(settings: Settings, send: Callable[[Job], None] | None = None) ->
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
+    _notice_the_end(house)
     await run_in_threadpool(_begin, house, joins=app.state.joins)
     try:
         yield
     finally:
         await run_in_threadpool(house.joining.leave)
         await run_in_threadpool(house.close)
+
+
+def _notice_the_end(house: House) -> None:
+    """Let requests that wait for something end when the server is told to stop, for it waits for them."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # signals are the business of whoever runs this
+
+    def chained(before: Callable[[int, FrameType | None], object]) -> Callable[..., None]:
+        def leave(number: int, frame: FrameType | None) -> None:
+            house.leaving.set()
+            before(number, frame)
+
+        return leave
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if callable(before := signal.getsignal(number)):
+            signal.signal(number, chained(before))
 
 
 def _begin(house: House, *, joins: bool) -> None:

@@ -111,6 +111,13 @@ def test_one_look_is_not_enough_and_a_goodbye_is_no_silence(journal, clock):
     assert alerts.read(journal) == []
 
 
+def test_a_command_that_was_killed_is_missed_by_nobody(journal, clock):
+    journal.beat("cli@here", "cli", "working", {"job_id": "abc"})
+    clock.move(31)
+    look(Watch(journal), clock, times=3)
+    assert alerts.read(journal) == []
+
+
 def test_a_machine_that_slept_blames_nobody_at_its_first_look(journal, clock):
     journal.beat("worker-1", "worker", "idle", {})
     watch = Watch(journal)

@@ -80,7 +80,7 @@ async def get_events(
     while True:
         found = await run_in_threadpool(_read, house, query)
         left = end - time.monotonic()
-        if found.events or left <= 0 or await request.is_disconnected():
+        if found.events or left <= 0 or house.leaving.is_set() or await request.is_disconnected():
             return json_response(_plain(found))
         await asyncio.sleep(min(_LOOK_EVERY, left))
 

@@ -87,7 +87,8 @@ class Gate:
             quota = window.exhaust(account, fault.seconds)
         telling = _telling(window, account, quota, send)
         if not quota.allowed:
-            entry.over = fault is None
+            entry.over = not quota.blocked
+            entry.fault = "rate_limit" if quota.blocked else None
             await respond(ApiError(429, "too many requests."))(scope, receive, telling)
             return
         scope[FAULT], scope[NUMBER] = fault, entry.number

@@ -19,6 +19,7 @@ class Quota:
     remaining: int
     reset: int  # seconds since 1970, when the next window begins
     allowed: bool
+    blocked: bool = False  # by a fault, whatever the window has left
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The three headers of every 200, 400 and 429."""
@@ -52,7 +53,7 @@ class RateLimit:
             self._window = window
             self._used.clear()
         if (until := self._blocked.get(account, 0)) > now:
-            return Quota(self._limit, 0, until, allowed=False)
+            return Quota(self._limit, 0, until, allowed=False, blocked=True)
         allowed = self._used[account] < self._limit
         self._used[account] += allowed
         remaining = self._limit - self._used[account]

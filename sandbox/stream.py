@@ -197,6 +197,8 @@ class StreamServer:
     def _taken(self, account: str, feed: str) -> bool:
         if any(one.account == account and one.feed == feed for one in self.connections):
             return True
+        if self._faults.get("stream_linger") is None:
+            return False
         return self._lingering.get((account, feed), 0.0) > self._real()
 
     def _subscribe(self, connection: Connection, message: Frame, *, add: bool) -> Frame:

@@ -121,14 +121,19 @@ def test_a_late_bar_does_not_stream_and_a_malformed_one_does(minutes, control):
 
 
 def test_a_connection_that_broke_holds_its_place_for_a_while(control):
-    control.set_faults({"stream_drop": once(), "stream_linger": {"seconds": 1.0}})
+    control.set_faults({"stream_drop": once(), "stream_linger": {"seconds": 600}})
     with plain(control.url, authenticated=True) as first:
         first.ask(action="subscribe", bars=["SPY"])
         control.set_clock(advance=60)
         wait_for(lambda: not control.streams()["connections"], "the end of the connection")
         with plain(control.url) as second:
             assert second.auth()[0]["code"] == 406
-            wait_for(lambda: second.auth()[0]["T"] == "success", "the place")
+            assert second.auth("another")[0]["T"] == "success"
+        control.set_faults({"stream_linger": {"seconds": 600}})
+        with plain(control.url) as third:
+            assert third.auth()[0]["code"] == 406
+            control.set_faults({})
+            assert third.auth()[0]["T"] == "success"
 
 
 def test_authentications_are_refused_as_often_as_told(control):

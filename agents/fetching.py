@@ -20,7 +20,7 @@ import polars as pl
 from agents.pages import Answered, Next, answered, next_day, next_minute
 from agents.planning import Part
 from agents.sources import Log, PlaceLostError, ProviderRefusedError, Source
-from lake import Covered, Fetched, Lake, sessions
+from lake import Commit, Covered, Fetched, Lake, sessions
 from lake.coverage import Interval, subtract
 from lake.datasets import check_dataset
 
@@ -66,6 +66,7 @@ class Fetcher:
         again: Ask for what the ledger holds too.
         log: Takes one structured line a commit.
         job_id: Kept with quarantined bars.
+        committed: Told of each commit.
     """
 
     def __init__(
@@ -77,9 +78,11 @@ class Fetcher:
         again: bool = False,
         log: Log = lambda **_: None,
         job_id: str | None = None,
+        committed: Callable[[Fetched, Commit], None] = lambda *_: None,
     ) -> None:
         self._lake, self._source, self._dataset = lake, source, dataset
         self._again, self._log, self._job_id = again, log, job_id
+        self._committed = committed
         daily = check_dataset(dataset).timeframe == "1d"
         self._after: Next = next_day if daily else next_minute
         self._seen: dict[str, list[Interval]] = {}
@@ -152,6 +155,7 @@ class Fetcher:
         refused = pl.concat([one.refused for one in parts])
         fetched = Fetched(self._source.name, bars, covered, self._job_id, refused=refused)
         commit = self._lake.commit_bars(fetched, dataset=self._dataset)
+        self._committed(fetched, commit)
         self.count.pages += sum(one.pages for one in parts)
         self.count.commits += 1
         self.count.empty -= {*bars["symbol"].unique()}

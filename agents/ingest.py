@@ -12,7 +12,8 @@ from agents.fetching import Fetcher
 from agents.planning import Part
 from agents.queueing import span
 from agents.sources import Log, ProviderRefusedError, Source, UnknownSymbolError
-from lake import Lake
+from agents.telling import tell_bars
+from lake import Commit, Fetched, Lake
 from lake.errors import LakeError
 from lake.journal import Job, Journal
 from lake.journal.parts import Piece
@@ -80,8 +81,18 @@ class Ingest:
             raise
 
     def _fetch(self, job: Job, task: Task, parts: Sequence[Part]) -> dict[str, Any]:
+
+        def committed(fetched: Fetched, commit: Commit) -> None:
+            tell_bars(self.journal, fetched, commit, task.dataset)
+
         fetcher = Fetcher(
-            self.lake, self.source, task.dataset, again=task.again, log=self.log, job_id=job.id
+            self.lake,
+            self.source,
+            task.dataset,
+            again=task.again,
+            log=self.log,
+            job_id=job.id,
+            committed=committed,
         )
         began = time.monotonic()
 

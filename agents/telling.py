@@ -1,6 +1,6 @@
 """What agents tell the stream of events beside what the journal tells by itself."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lake import Commit, Fetched, sessions
 from lake.errors import LakeError
@@ -26,10 +26,12 @@ def tell_bars(journal: Journal, fetched: Fetched, commit: Commit, dataset: str) 
 
 
 def _told(fetched: Fetched, commit: Commit, dataset: str) -> BarsCommitted:
-    times = fetched.bars["timestamp"].drop_nulls().sort()
+    times = fetched.bars["timestamp"]
+    first, last = times.min(), times.max()
     moments = [(piece.start, piece.end - _INSTANT) for piece in fetched.covered]
-    moments += [] if times.is_empty() else [(times[0], times[-1])]
-    symbols = {piece.symbol for piece in fetched.covered} | {*fetched.bars["symbol"].drop_nulls()}
+    moments += [(first, last)] if isinstance(first, datetime) and isinstance(last, datetime) else []
+    named = fetched.bars["symbol"].drop_nulls().unique()
+    symbols = {piece.symbol for piece in fetched.covered} | {*named}
     return BarsCommitted(
         source=fetched.source,
         symbol=next(iter(symbols)) if len(symbols) == 1 else "",

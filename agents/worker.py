@@ -20,7 +20,7 @@ from agents.alerts import Watch
 from agents.broker import QUEUES
 from agents.heartbeat import Pulse
 from lake.errors import InvalidError, LakeError, LakeMissingError
-from lake.journal import Job, Journal
+from lake.journal import Job, Journal, tallies
 from lake.journal.budget import Budget, RateWindow, SharedBudget
 from lake.journal.parts import Piece
 from lake.logs import close_logs, configure_logs, logger
@@ -58,6 +58,7 @@ class Workshop:
         self.agent = agent
         self.settings = load_settings()
         self._lake: Lake | None = None
+        self._asked: dict[str, tuple[int, int]] = {}
 
     @cached_property
     def journal(self) -> Journal:
@@ -75,7 +76,10 @@ class Workshop:
         Raises:
             LakeError: As the plain function's.
         """
-        return _WORK[job.kind](self, job)
+        try:
+            return _WORK[job.kind](self, job)
+        finally:
+            self._tally()
 
     def lake(self, *, create: bool = False) -> "Lake":
         """The lake of the home.
@@ -97,7 +101,22 @@ class Workshop:
         def shared(account: str, believed: Sequence[RateWindow]) -> Budget:
             return SharedBudget(self.journal, account, believed)
 
-        return open_source(self.settings, _tell_log, shared)
+        return open_source(self.settings, self._heard, shared)
+
+    def _heard(self, **facts: Any) -> None:
+        """Takes the source's lines: each is logged, and requests are counted by symbol."""
+        if facts.get("stage") == "request" and facts.get("symbol"):
+            requests, failures = self._asked.get(facts["symbol"], (0, 0))
+            self._asked[facts["symbol"]] = requests + 1, failures + ("problem" in facts)
+        _tell_log(**facts)
+
+    def _tally(self) -> None:
+        """Keep how the requests went; a journal that is busy costs the count, never the work."""
+        asked, self._asked = self._asked, {}
+        with suppress(LakeError):
+            for symbols, (requests, failures) in asked.items():
+                names = symbols.split(",")
+                tallies.count(self.journal, self.settings.source, names, requests, failures)
 
 
 def _ingest(shop: Workshop, job: Job) -> dict[str, Any] | list[Piece]:

@@ -3,13 +3,14 @@
 import os
 import random
 import signal
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import pytest
 
 import lake
 from agents import tasks
 from app.up.place import Place
+from lake.journal import events, tallies
 from lake.settings import load_settings
 from sandbox.config import SandboxConfig
 from sandbox.control import Control
@@ -113,3 +114,25 @@ def test_keys_that_are_refused_end_all_of_it_at_once(house, journal, url):
 
     assert "ALPACA_API_KEY_ID" in failed.error
     assert {part.state for part in journal.parts_of(failed.id)} == {"failed"}
+
+
+def test_what_was_asked_and_what_came_is_told_as_events_tallies_and_lines(house, journal):
+    house.start("broker", "worker-1")
+    done = house.do(queue(journal, ["QQQ", "SPY"]))
+
+    told = [one.what for one in events.read(journal, limit=1000, kinds=["bars"]).events]
+    assert sum(event.new for event in told) == done.result["new"] > 0
+    day = journal.now.astimezone(UTC).date()
+    requests, failures = tallies.read(journal, SOURCE, "SPY")[day]
+    lines = [line for line in journal.logs(limit=1000) if line["stage"] == "request"]
+    bars = [line for line in lines if line["path"] == "v2/stocks/bars"]
+    assert (requests, failures) == (
+        len([line for line in lines if "SPY" in (line["symbol"] or "")]),
+        0,
+    )
+    assert sum(line["bars"] for line in bars) == done.result["new"]
+    assert {line["status"] for line in bars} == {200}
+    assert "sandbox-secret" not in str(lines)
+    assert {line["trace_id"] for line in bars} == {done.trace_id}
+    commits = [line for line in journal.logs(limit=1000) if line["stage"] == "commit"]
+    assert sum(line["new"] for line in commits) == done.result["new"]

@@ -18,7 +18,7 @@ from celery import signals
 
 from agents.alerts import Watch
 from agents.broker import QUEUES
-from agents.heartbeat import Pulse
+from agents.heartbeat import Pulse, next_work
 from lake.errors import InvalidError, LakeError, LakeMissingError
 from lake.journal import Job, Journal, tallies
 from lake.journal.budget import Budget, RateWindow, SharedBudget
@@ -68,7 +68,8 @@ class Workshop:
     @cached_property
     def pulse(self) -> Pulse:
         """The heartbeat of this process, beating."""
-        return Pulse(self.journal, self.agent, "worker", queues=_queues()).start()
+        told = {"queues": _queues(), "next_step": lambda: next_work(self.journal)}
+        return Pulse(self.journal, self.agent, "worker", **told).start()
 
     def run(self, job: Job) -> dict[str, Any] | list[Piece]:
         """Do what a job asks for; returns plain JSON, or the parts to do it in.
@@ -295,9 +296,22 @@ def _end_process(**_: Any) -> None:
 def _begin_beat(**_: Any) -> None:
     shop = workshop()
     _configure(shop.settings, shop.journal)
-    _Here.beat = Pulse(shop.journal, shop.agent, "beat").start()
+    _Here.beat = Pulse(shop.journal, shop.agent, "beat", next_step=_next_task).start()
     atexit.register(_Here.beat.stop)
     _watch(shop)
+
+
+def _next_task() -> str:
+    """The periodic task that is due next, and when (UTC)."""
+    from celery import current_app
+    from celery.schedules import maybe_schedule
+
+    now = datetime.now(UTC)
+    entries = current_app.conf.beat_schedule.values()
+    due = {entry["task"]: maybe_schedule(entry["schedule"]) for entry in entries}
+    left = {task: schedule.remaining_estimate(now) for task, schedule in due.items()}
+    task = min(left, key=lambda one: left[one])
+    return f"{task} at {now + left[task]:%Y-%m-%dT%H:%MZ}"
 
 
 def _watch(shop: Workshop) -> None:

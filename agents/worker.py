@@ -68,8 +68,14 @@ class Workshop:
     @cached_property
     def pulse(self) -> Pulse:
         """The heartbeat of this process, beating."""
-        told = {"queues": _queues(), "next_step": lambda: next_work(self.journal)}
-        return Pulse(self.journal, self.agent, "worker", **told).start()
+        beating = Pulse(
+            self.journal,
+            self.agent,
+            "worker",
+            next_step=lambda: next_work(self.journal),
+            queues=_queues(),
+        )
+        return beating.start()
 
     def run(self, job: Job) -> dict[str, Any] | list[Piece]:
         """Do what a job asks for; returns plain JSON, or the parts to do it in.

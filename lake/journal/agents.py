@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from lake.journal.processes import is_dead
 from lake.journal.records import Agent
-from lake.journal.tables import heartbeats
+from lake.journal.tables import heartbeats, jobs
 
 _REMEMBERED = timedelta(days=7)
 
@@ -31,6 +31,14 @@ def read(connection: Connection, now: datetime) -> list[Agent]:
     """Agents that beat within the last week, by name."""
     recent = select(heartbeats).where(heartbeats.c.beat_at > now - _REMEMBERED)
     return [_agent(row, now) for row in connection.execute(recent.order_by(heartbeats.c.name))]
+
+
+def waiting(connection: Connection) -> int:
+    """How many jobs wait for a worker; wholes that wait for their parts are none."""
+    part = jobs.alias("part")
+    parts = select(part.c.id).where(part.c.parent == jobs.c.id).exists()
+    queued = select(func.count()).where(jobs.c.state == "queued", ~parts)
+    return connection.execute(queued.select_from(jobs)).scalar() or 0
 
 
 def forget(connection: Connection, before: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import time
 
@@ -146,6 +147,8 @@ def test_a_killed_worker_is_noticed_by_another_process_and_a_new_one_ends_the_al
 ):
     start("broker", "beat", "worker-1")
     wait_for(lambda: len(journal.agents()) == 2)
+    (beat,) = [agent for agent in journal.agents() if agent.kind == "beat"]
+    assert re.fullmatch(r"[a-z]+ at 20\d\d-\d\d-\d\dT\d\d:\d\dZ", beat.detail["next"])
     (member,) = [m for m in supervisor.members if m.part.name == "worker-1"]
     (worker,) = [agent for agent in journal.agents() if agent.kind == "worker"]
     os.killpg(member.pid, signal.SIGKILL)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from agents.heartbeat import Pulse
+from agents.heartbeat import Pulse, next_work
 from agents.work import perform
 from lake.errors import BarsMissingError, GateBusyError
 from lake.journal import Journal
@@ -102,3 +102,28 @@ def test_a_worker_told_to_stop_puts_its_job_back(journal, pulse, job):
 
     assert journal.job(job.id).state == "queued"
     assert [orphan.id for orphan in journal.orphans()] == [job.id]
+
+
+def test_a_heartbeat_tells_how_far_the_job_is_what_is_done_and_what_is_next(journal, job):
+    journal.queue("features", "", "QQQ")
+    with_next = Pulse(journal, "worker", "worker", next_step=lambda: next_work(journal)).start()
+    seen = []
+
+    def run(working):
+        journal.progress(working.id, 3, 12, "SPY up to 2024-05-01")
+        with_next.work_on(working.id, working.symbol)
+        seen.extend(journal.agents())
+        return {}
+
+    perform(journal, job.id, run, pulse=with_next)
+    with_next.stop()
+
+    (agent,) = seen
+    assert agent.detail == {
+        "job_id": job.id,
+        "symbol": "SPY",
+        "done": 3,
+        "total": 12,
+        "step": "SPY up to 2024-05-01",
+        "next": "1 job waits",
+    }

@@ -58,20 +58,19 @@ def _order() -> None:
 def _queue(symbols: list[str], start: date | None, end: date | None) -> None:
     if not symbols:
         st.warning("Write at least one symbol, like SPY.")
-    for symbol in symbols:
-        try:
-            job = client().ingest(
-                symbol,
-                start=start.isoformat() if start else None,
-                end=end.isoformat() if end else None,
-            )
-        except ApiError as error:
-            st.error(str(error), icon=":material/error:")
-        else:
-            st.success(
-                f"{job['symbol']} is {job['state']} as job {job['id']}.",
-                icon=":material/check_circle:",
-            )
+        return
+    try:
+        job = client().ingest(
+            ",".join(symbols),
+            start=start.isoformat() if start else None,
+            end=end.isoformat() if end else None,
+        )
+    except ApiError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.success(
+            f"{job['label']} is {job['state']} as job {job['id']}.", icon=":material/check_circle:"
+        )
 
 
 @st.fragment(run_every=_EVERY)
@@ -182,7 +181,7 @@ def _row(job: dict[str, Any], now: datetime) -> dict[str, Any]:
     took = ((ended or now) - began).total_seconds() if began else None
     share = job["done"] / job["total"] if job["total"] else 0.0
     return {
-        "symbol": job["symbol"] or job["outlook"]["symbol"] or "",
+        "symbol": job["label"],
         "kind": job["kind"],
         "state": _MARKS.get(job["state"], job["state"]),
         "progress": 1.0 if job["state"] == "done" else min(share, 1.0),

@@ -44,6 +44,7 @@ class JobLine(BaseModel):
     symbol: str = Field(
         description="Empty where it is about several: params.symbols", examples=["SPY"]
     )
+    label: str = Field(description="Its symbols, in a few characters", examples=["AAPL, MSFT +3"])
     parent: str | None = Field(default=None, description="The job that it is a part of")
     first: date | None = Field(description="First session", examples=["2024-05-01"])
     last: date | None = Field(description="Last session", examples=["2024-05-31"])

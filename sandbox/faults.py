@@ -99,8 +99,8 @@ class Fault:
         paths: Only requests to a path that begins with one of these.
         symbols: Only these.
         feeds: Only these.
-        start: Only bars that open at this second since 1970 or later.
-        end: Only bars that open at this second or before.
+        start: Only bars that open at this second since 1970 or later, only messages sent from then on.
+        end: Only bars that open at this second or before, only messages sent until then.
         delay: Seconds of the sandbox's clock after the bar's minute.
         at: Seconds since 1970 by the sandbox's clock; goes before ``delay``.
         seconds: How long, for the faults that last.
@@ -121,8 +121,8 @@ class Fault:
     seconds: float = 2.0
 
     def is_for(self, symbol: str, feed: str) -> bool:
-        """Whether a series can be hit at all."""
-        return (not self.symbols or symbol in self.symbols) and (
+        """Whether a series can be hit at all; without a symbol a whole feed is meant."""
+        return (not symbol or not self.symbols or symbol in self.symbols) and (
             not self.feeds or feed in self.feeds
         )
 
@@ -209,10 +209,19 @@ class Faults:
         """Count a fault that really happened."""
         self.happened[fault.name] += 1
 
-    def strikes(self, name: str, *what: object, symbol: str = "", feed: str = "") -> Fault | None:
+    def strikes(
+        self,
+        name: str,
+        *what: object,
+        symbol: str = "",
+        feed: str = "",
+        moment: float | None = None,
+    ) -> Fault | None:
         """A stream's fault if it happens to something; it is counted."""
         fault = self._named.get(name)
         if fault is None or not fault.is_for(symbol, feed):
+            return None
+        if moment is not None and not fault.start <= moment <= fault.end:
             return None
         if not self._decide(fault, symbol, feed, *what):
             return None

@@ -9,6 +9,7 @@ after a longer jump, and after one backwards, the stream goes on from there.
 import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 from sandbox.bars import EMPTY_BARS, Bars
 from sandbox.calendar import Int64s, nyse
@@ -32,6 +33,14 @@ FAKE = "FAKEPACA"
 SYMBOLS_AT_ONCE = 10
 #: Bars in one array at most.
 MOST_TOGETHER = 100
+
+
+class Whose(TypedDict):
+    """What tells whether a fault is for a message."""
+
+    symbol: str
+    feed: str
+    moment: float
 
 
 @dataclass(frozen=True)
@@ -171,14 +180,14 @@ class Ticker:
         """Give every listener its messages, less or more than they should be where a fault says so."""
         minute = int(moment) // MINUTE
         if int(moment) % MINUTE == COMPUTED:
-            if self._faults.strikes("stream_drop", minute, feed=feed):
+            if self._faults.strikes("stream_drop", minute, feed=feed, moment=moment):
                 for listener in listeners:
                     listener.abort()
                 return
-            mute = self._faults.strikes("stream_mute", minute, feed=feed)
+            mute = self._faults.strikes("stream_mute", minute, feed=feed, moment=moment)
             for listener in listeners if mute else ():
                 listener.muted = moment + (mute.seconds if mute else 0)
-        sent = self._disturbed(feed, told, minute)
+        sent = self._disturbed(feed, told, moment)
         for listener in listeners:
             if moment < listener.muted:
                 continue
@@ -186,13 +195,14 @@ class Ticker:
             for begin in range(0, len(mine), MOST_TOGETHER):
                 listener.offer(mine[begin : begin + MOST_TOGETHER])
 
-    def _disturbed(self, feed: str, told: list[Told], minute: int) -> list[Told]:
+    def _disturbed(self, feed: str, told: list[Told], moment: float) -> list[Told]:
         """Messages as they are sent: some twice, some not, some with the next minute's."""
-        strikes = self._faults.strikes
+        strikes, minute = self._faults.strikes, int(moment) // MINUTE
         sent: list[Told] = []
         for one in told:
             bar = one.channel in {"bars", "updatedBars"}
-            what, whose = (one.channel, minute), {"symbol": one.symbol, "feed": feed}
+            what = one.channel, minute
+            whose: Whose = {"symbol": one.symbol, "feed": feed, "moment": moment}
             if bar and strikes("stream_skip", *what, **whose):
                 continue
             if one.channel == "bars" and strikes("stream_disorder", *what, **whose):

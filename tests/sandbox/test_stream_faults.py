@@ -98,6 +98,15 @@ def test_a_bar_comes_twice_or_not_at_all(minutes, control):
     assert minutes.came("AAPL") == [2]
 
 
+def test_a_fault_of_the_stream_can_be_given_its_time(minutes, control):
+    begin = BEGIN + timedelta(minutes=2)
+    control.set_faults({"stream_skip": once(start=begin.isoformat())})
+    minutes.wait(4)
+    wait_for(lambda: len(minutes.came("AAPL") + minutes.came()) == 7, "all bars but one")
+
+    assert sorted([minutes.came("AAPL"), minutes.came("SPY")]) == [[1, 2, 3, 4], [1, 2, 4]]
+
+
 def test_disorder_is_a_bar_after_the_next_one(minutes, control):
     control.set_faults({"stream_disorder": once(symbols=["SPY"])})
     minutes.wait(3)

@@ -38,6 +38,8 @@ class Fetched:
         job_id: The job that fetched them, kept with quarantined bars.
         live: They come one minute after another: they land apart, in a few files for all symbols,
             until upkeep moves them.
+        provisional: They are a first word, as a stream has: what the ledger covers stays as it is,
+            for a complete answer goes over it.
         refused: Bars that the answer should not have had, as ``BAR_SCHEMA`` and the ``rule`` that
             each breaks: they go to quarantine.
     """
@@ -47,6 +49,7 @@ class Fetched:
     covered: tuple[Covered, ...] = ()
     job_id: str | None = None
     live: bool = False
+    provisional: bool = False
     refused: pl.DataFrame | None = None
 
 
@@ -146,7 +149,10 @@ class _Committer:
         return _told(difference, transaction)
 
     def _compare(self) -> Difference:
-        return self._comparer.compare(self._checked, self._fetched.source, self._fetched.covered)
+        fetched = self._fetched
+        return self._comparer.compare(
+            self._checked, fetched.source, fetched.covered, provisional=fetched.provisional
+        )
 
     def _still(self, ahead: Difference, transaction: Transaction) -> Difference:
         """The difference inside the gate, where nobody else changes anything any more."""

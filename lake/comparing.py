@@ -1,6 +1,6 @@
 """What a source's answer changes: fetched bars beside the stored ones they could touch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -77,13 +77,21 @@ class Comparer:
         self._catalog, self._planner, self._dataset = catalog, planner, dataset
         self._ledgers = Ledgers(catalog, planner)
 
-    def compare(self, checked: Checked, source: str, parts: "Sequence[Covered]") -> Difference:
+    def compare(
+        self,
+        checked: Checked,
+        source: str,
+        parts: "Sequence[Covered]",
+        *,
+        provisional: bool = False,
+    ) -> Difference:
         """The difference that committing an answer would make now.
 
         Args:
             checked: The bars of the answer.
             source: Whose they are.
             parts: What it answered completely.
+            provisional: Whether what the ledger covers stays as it is.
         """
         symbols = sorted({*checked.good["symbol"].unique(), *(part.symbol for part in parts)})
         plan = self._planner.plan(self._dataset.tables, symbols)
@@ -93,6 +101,8 @@ class Comparer:
             for file in (plan.files[table] if plan else ())
             if file.may_be_of(source)
         ]
+        if provisional:
+            checked = replace(checked, good=self._open(checked.good, source))
         span = _span(checked.good, parts)
         stored = (
             self._scanned(source, symbols, span)
@@ -141,6 +151,22 @@ class Comparer:
             uncovered=self._uncovered(source, parts),
             unlisted=sorted({*unsure} - self._ledgers.listed(self._dataset.name, source, unsure)),
         )
+
+    def _open(self, good: pl.DataFrame, source: str) -> pl.DataFrame:
+        """The bars of minutes that the ledger does not cover.
+
+        Read after the plan: a commit between the two is newer than the plan's snapshot, and then
+        everything is compared anew.
+        """
+        ledger = self._ledgers.covered(self._dataset.name, source, [*good["symbol"].unique()])
+        rows = [(symbol, *interval) for symbol, held in ledger.items() for interval in held]
+        schema = pl.Schema({"symbol": pl.String(), "start": _TIME, "end": _TIME})
+        spans = pl.DataFrame(rows, schema=schema, orient="row").sort("start")
+        beside = good.sort("timestamp").join_asof(
+            spans, left_on="timestamp", right_on="start", by="symbol", check_sortedness=False
+        )
+        is_open = pl.col("end").is_null() | (pl.col("timestamp") >= pl.col("end"))
+        return beside.filter(is_open).select(good.columns).sort(KEY)
 
     def _scanned(
         self, source: str, symbols: "Sequence[str]", span: "tuple[datetime, datetime] | None"

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
-from lake.errors import SettingsError
+from lake.errors import SettingsError, SymbolError
 from lake.room import parse_room
 
 ALPACA_DATA = "https://data.alpaca.markets"
@@ -85,6 +85,15 @@ class Settings(BaseSettings):
     )
     trusted_clients: str = Field(default="", validation_alias=_names("BARLAKE_TRUSTED_CLIENTS"))
     workers: int = Field(default=2, ge=1, le=64, validation_alias=_names("BARLAKE_WORKERS"))
+    watch: str = Field(default="", validation_alias=_names("BARLAKE_WATCH"))
+    watch_by: str = Field(
+        default="stream", pattern="^(stream|rest)$", validation_alias=_names("BARLAKE_WATCH_BY")
+    )
+    watch_hours: str = Field(
+        default="sessions",
+        pattern="^(sessions|always)$",
+        validation_alias=_names("BARLAKE_WATCH_HOURS"),
+    )
     source_name: str = Field(
         default="sandbox",
         pattern="^[a-z][a-z0-9_-]{0,31}$",
@@ -162,6 +171,15 @@ class Settings(BaseSettings):
             raise ValueError(str(error).rstrip(".")) from None
         return text
 
+    @field_validator("watch")
+    @classmethod
+    def _are_symbols(cls, text: str) -> str:
+        try:
+            _symbols(text)
+        except SymbolError as error:
+            raise ValueError(str(error).rstrip(".")) from None
+        return text
+
     @field_validator("home")
     @classmethod
     def _is_folder(cls, home: Path) -> Path:
@@ -205,6 +223,11 @@ class Settings(BaseSettings):
         """Provider and feed, like ``alpaca:iex``; any host that is not Alpaca's is another one."""
         provider = "alpaca" if _host(self.data_url) in _ALPACA_DATA_HOSTS else self.source_name
         return f"{provider}:{self.alpaca_feed}"
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The symbols whose bars are fetched as they come, in the order of the alphabet."""
+        return _symbols(self.watch)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -251,6 +274,19 @@ def _check_env_file(file: Path) -> None:
                     "Mend it; .env.example shows each."
                 )
                 raise SettingsError(problem)
+
+
+def _symbols(text: str) -> tuple[str, ...]:
+    """Tickers apart by commas or spaces, or those in a file that is named after an ``@``."""
+    from lake.schema import check_symbol  # of weight, and seldom needed
+
+    if text.startswith("@"):
+        file = Path(text[1:]).expanduser()
+        try:
+            text = " ".join(line.partition("#")[0] for line in file.read_text().splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{file} cannot be read ({type(error).__name__})") from None
+    return tuple(sorted({check_symbol(word) for word in text.replace(",", " ").split()}))
 
 
 def _host(url: str) -> str:

@@ -40,7 +40,7 @@ def test_rooms_import_downwards_only():
         ("typer", ("app/cli/",)),
         ("rich", ("app/",)),
         ("streamlit", ("ui/",)),
-        ("alpaca", ("agents/sources/alpaca.py",)),
+        ("alpaca", ("agents/sources/alpaca",)),
         ("sqlalchemy", ("lake/journal/",)),
     ],
 )

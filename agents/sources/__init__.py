@@ -7,7 +7,7 @@ has what every provider over HTTP needs: time limits, retries, the rate budget, 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import polars as pl
 
@@ -77,6 +77,9 @@ class Source(Protocol):
         On a whole minute; for daily bars a midnight in New York.
         """
 
+    def present(self) -> datetime | None:
+        """The provider's own clock (UTC); None where it does not say."""
+
     def unknown(self, symbols: Sequence[str]) -> set[str]:
         """Which of some symbols the provider surely does not have; none where it does not say."""
 
@@ -93,6 +96,82 @@ class Source(Protocol):
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> pl.DataFrame:
         """Corporate actions processed in a range of dates, both included, as ``ACTION_SCHEMA``."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a stream told since it was last asked.
+
+    Attributes:
+        bars: First values of minutes, as ``BAR_SCHEMA``, in the order in which they came.
+        updates: Minutes computed anew, likewise.
+        halts: Where trading of a symbol stopped or went on: ``symbol``, ``at`` (UTC), ``halted``
+            and ``reason`` (the provider's words).
+    """
+
+    bars: pl.DataFrame
+    updates: pl.DataFrame
+    halts: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a stream does not tell what it should.
+
+    Attributes:
+        kind: ``keys``: not for us; ``plan``: not on this plan; ``symbols``: not so many, or not
+            these; ``taken``: another connection is there; ``lost``: no connection, or it broke.
+        says: A sentence, with what to do.
+        final: The stream has ended for it; otherwise it tries again by itself.
+    """
+
+    kind: Literal["keys", "plan", "symbols", "taken", "lost"]
+    says: str
+    final: bool = False
+
+
+class Stream(Protocol):
+    """A provider that tells new bars by itself, over one connection, to a thread of its own.
+
+    It connects anew by itself. What was told meanwhile is lost: whoever sees ``connects`` grow asks
+    the source for it.
+    """
+
+    @property
+    def endpoint(self) -> str:
+        """What there may be one connection of, without any secret."""
+
+    @property
+    def connects(self) -> int:
+        """How often it has connected since it was opened."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is connected now."""
+
+    @property
+    def told(self) -> frozenset[str]:
+        """The symbols that the provider has said it tells, on this connection."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is wrong now."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last bar, or since it connected."""
+
+    def open(self, symbols: Sequence[str]) -> None:
+        """Connect, and stay so until it is closed; returns at once."""
+
+    def hear(self, seconds: float) -> Heard:
+        """What has come; waits so long for the first."""
+
+    def renew(self) -> None:
+        """End this connection and make another one."""
+
+    def close(self) -> None:
+        """End the connection in good order; what has come can still be heard."""
 
 
 class KeysMissingError(InvalidError):
@@ -205,6 +284,20 @@ def open_source(settings: Settings, log: Log = lambda **_: None, budgets: Budget
         secret=settings.alpaca_secret.get_secret_value(),
     )
     return AlpacaSource(account, log, budgets)
+
+
+def open_stream(settings: Settings) -> Stream:
+    """The stream of the source that the settings name; it connects when it is opened.
+
+    Raises:
+        KeysMissingError: No keys are set.
+    """
+    from agents.sources.alpaca_stream import AlpacaStream, stream_address
+
+    require_keys(settings)
+    key, secret = settings.alpaca_key, settings.alpaca_secret
+    url = stream_address(settings.stream_url, settings.alpaca_feed)
+    return AlpacaStream(settings.source, url, key.get_secret_value(), secret.get_secret_value())
 
 
 def earliest(settings: Settings) -> date:

@@ -134,6 +134,14 @@ class AlpacaSource:
         settled = (now.astimezone(UTC) - delay).replace(second=0, microsecond=0)
         return settled if _timeframe(dataset) == _MINUTES else _end_of_days(settled)
 
+    def present(self) -> datetime | None:
+        """Alpaca's own clock (UTC); None where it does not say."""
+        try:
+            told = self._trading.fetch("v2", "/clock", {}, needs=("timestamp",))
+            return datetime.fromisoformat(str(told["timestamp"])).astimezone(UTC)
+        except (ProviderRefusedError, ProviderBusyError, ValueError):
+            return None
+
     def unknown(self, symbols: Sequence[str]) -> set[str]:
         """Which of some symbols Alpaca surely does not have; none where it does not say."""
         if len(symbols) <= _ASKED_ONE_BY_ONE:

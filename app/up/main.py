@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from agents.broker import broker_url, require
+from agents.sources import require_keys
 from app.up.keeper import clear_orphan
 from app.up.keeping import AlreadyUpError, kept
 from app.up.locks import Lock, holder
@@ -16,6 +17,7 @@ from app.up.parts import (
     beat_part,
     broker_part,
     check_ports,
+    live_part,
     ui_part,
     worker_part,
 )
@@ -55,7 +57,9 @@ def up(settings: Settings, echo: Callable[[str], None]) -> None:
 
     Raises:
         AlreadyUpError: Another one runs for this home.
-        PortTakenError: A port is in use. In both cases nothing was started.
+        PortTakenError: A port is in use.
+        KeysMissingError: BARLAKE_WATCH names symbols, and no keys are set. In these cases nothing
+            was started.
         BrokerMissingError: ``REDIS_URL`` is set and nothing answers there.
         PartFailedError: A part did not start; all others are stopped again.
     """
@@ -66,6 +70,8 @@ def up(settings: Settings, echo: Callable[[str], None]) -> None:
     with lock:
         lock.note()
         check_ports(place)
+        if settings.watched:
+            require_keys(settings)
         with kept(place, "up"), Journal.open(settings.journal_url or place.home) as journal:
             configure_logs("up", home=place.home, journal=journal, stderr=False)
             with screen(echo) as shown, _stopping() as stop:
@@ -101,7 +107,8 @@ def _run(place: Place, journal: Journal, shown: Screen, stop: Stop) -> None:
 def _parts(place: Place, journal: Journal) -> list[Part]:
     numbers = range(1, place.settings.workers + 1)
     workers = [worker_part(place, journal, number) for number in numbers]
-    return [*workers, beat_part(place, journal), api_part(place), ui_part(place)]
+    live = [live_part(place, journal)] if place.settings.watched else []
+    return [*workers, beat_part(place, journal), *live, api_part(place), ui_part(place)]
 
 
 @contextmanager

@@ -114,6 +114,27 @@ def beat_part(place: Place, journal: Journal) -> Part:
     )
 
 
+def live_part(place: Place, journal: Journal) -> Part:
+    """The live agent."""
+
+    def ready() -> bool:
+        try:
+            agents = journal.agents()
+        except LakeError:
+            return False
+        host = socket.gethostname()
+        mine = (found for found in agents if (found.kind, found.host) == ("live", host))
+        return any(not found.stalled and found.state != "stopped" for found in mine)
+
+    return Part(
+        name="live",
+        command=(sys.executable, "-m", "agents.live"),
+        environment=place.environment,
+        log=place.logs / "live.log",
+        ready=ready,
+    )
+
+
 def api_part(place: Place) -> Part:
     """The HTTP API."""
     host, port = place.settings.host, place.settings.api_port

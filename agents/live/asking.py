@@ -1,0 +1,185 @@
+"""Asking REST for the newest minutes: after a connection, beside a stream, or instead of one.
+
+In a thread of its own, so that a stream never waits. What is asked completes nothing: the bars are
+committed like a stream's, and the ledger is filled by :mod:`agents.live.catching`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from agents.live.clock import MarketClock
+from agents.pages import answered
+from agents.sources import Log, ProviderRefusedError, Source
+from lake import BAR_SCHEMA
+from lake.errors import LakeError
+from lake.logs import logger
+
+#: All symbols are asked for so often, for bars that a stream left out.
+SWEEP = timedelta(minutes=5)
+#: A minute's bar is there so long after the minute.
+_THERE = timedelta(seconds=2)
+#: Older minutes are for the ledger to find.
+_REACH = timedelta(minutes=45)
+_LOOK_EVERY = 0.1
+#: Seconds between two rounds, however fast the clock; after one that failed, or was refused.
+_APART, _FAILED, _REFUSED = 0.5, 5.0, 30.0
+#: Refused for being too new, on plans that serve history with a delay.
+_TOO_NEW = (403, 422)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one round brought.
+
+    Attributes:
+        bars: As ``BAR_SCHEMA``.
+        edge: Bars that opened before are final.
+        at: When it was asked, by the market's clock.
+    """
+
+    bars: pl.DataFrame
+    edge: datetime
+    at: datetime
+
+
+class Asker:
+    """Asks again and again for what is wanted.
+
+    Args:
+        source: Of this thread alone.
+        symbols: All that are watched.
+        clock: The market's.
+        take: Is given what a round brought.
+        log: Takes one structured line.
+
+    Attributes:
+        wanted: Symbols that are asked for after every minute, for no stream tells them.
+        active: It may ask.
+        problem: Why the newest round failed.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        symbols: Collection[str],
+        clock: MarketClock,
+        take: Callable[[Asked], None],
+        log: Log = lambda **_: None,
+    ) -> None:
+        self._source, self._all = source, tuple(sorted(symbols))
+        self._clock, self._take, self._log = clock, take, log
+        self._since: datetime | None = None  # asked for once, from there
+        self._swept: datetime | None = None  # the edge of the newest round for all
+        self._sweeps: datetime | None = None
+        self._polled: datetime | None = None
+        self._minute: datetime | None = None
+        self._not_before = 0.0
+        self._late = False
+        self._lock = threading.Lock()
+        self.wanted: frozenset[str] = frozenset()
+        self.active = False
+        self.problem: str | None = None
+
+    def ask(self, since: datetime) -> None:
+        """Ask for all symbols soon, from a moment on."""
+        with self._lock:
+            self._since = since if self._since is None else min(since, self._since)
+
+    def run(self, stop: threading.Event) -> None:
+        """Ask whenever it is time, until it is stopped; for a thread."""
+        while not stop.wait(_LOOK_EVERY):
+            if not self.active or time.monotonic() < self._not_before:
+                continue
+            try:
+                self.round()
+            except ProviderRefusedError as error:
+                self._fail(str(error), _REFUSED)
+            except LakeError as error:
+                self._fail(str(error), _FAILED)
+            except Exception as error:  # noqa: BLE001 - a thread's door: the next round may go well
+                logger(stage="live").exception("asking broke")
+                self._fail(f"{type(error).__name__} (the logs have it)", _FAILED)
+
+    def round(self) -> None:
+        """Ask for what is due now, if anything is.
+
+        Raises:
+            LakeError: As the source's.
+        """
+        now = self._clock()
+        with self._lock:
+            since, self._since = self._since, None
+        if since is not None or self._is_sweep_due(now):
+            self._sweep(since)
+        elif self.wanted and self._turned(now):
+            some = tuple(sorted(self.wanted))
+            self._polled = self._bring(some, self._polled, self._clock.surely())
+        else:
+            return
+        self.problem = None
+        self._not_before = time.monotonic() + _APART
+
+    def _sweep(self, since: datetime | None) -> None:
+        begins = [moment for moment in (since, self._swept) if moment is not None]
+        now = self._clock.surely()
+        try:
+            self._swept = self._bring(self._all, min(begins, default=None), now)
+        except LakeError:
+            if since is not None:
+                self.ask(since)
+            raise
+        self._sweeps, self._polled = now, self._swept
+
+    def _is_sweep_due(self, now: datetime) -> bool:
+        return self._sweeps is None or not timedelta() <= now - self._sweeps < SWEEP
+
+    def _turned(self, now: datetime) -> bool:
+        """Whether a minute is over that was not asked for."""
+        minute = (now - _THERE).replace(second=0, microsecond=0)
+        turned, self._minute = minute != self._minute, minute
+        return turned
+
+    def _bring(self, symbols: tuple[str, ...], since: datetime | None, now: datetime) -> datetime:
+        """Ask from a moment, or from the edge, on; returns the edge."""
+        edge = self._source.edge(now)
+        start = max(min(since or edge, edge), edge - _REACH).replace(second=0, microsecond=0)
+        for end in self._ends(edge, now):
+            try:
+                bars = self._pages(symbols, start, end) if start < end else _NONE
+            except ProviderRefusedError as error:
+                if error.status not in _TOO_NEW or end == edge:
+                    raise
+                self._late = True
+                continue
+            self._take(Asked(bars, edge, now))
+            self._log(stage="asked", symbols=len(symbols), bars=bars.height)
+            break
+        return edge
+
+    def _ends(self, edge: datetime, now: datetime) -> list[datetime]:
+        """Up to now; where that is refused for being too new, up to what is final."""
+        minute = now.replace(second=0, microsecond=0)
+        return [edge] if self._late or minute <= edge else [minute, edge]
+
+    def _pages(self, symbols: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
+        most = self._source.abilities.most_symbols
+        found = [_NONE]
+        for first in range(0, len(symbols), most):
+            some = symbols[first : first + most]
+            pages = self._source.pages(some, start, end)
+            found += [one.bars for one in answered(pages, some, start, end)]
+        return pl.concat(found)
+
+    def _fail(self, problem: str, pause: float) -> None:
+        if problem != self.problem:
+            self._log(stage="asked", level="warning", problem=problem)
+        self.problem = problem
+        self._not_before = time.monotonic() + pause
+
+
+_NONE = pl.DataFrame(schema=BAR_SCHEMA)

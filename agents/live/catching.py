@@ -1,0 +1,156 @@
+"""Filling the ledger: what it lacks of the watched symbols is fetched completely, over REST.
+
+After each start and connection, every half hour, and once more when the session is over. The values
+of a complete answer go over those of the stream, and what the stream missed comes with it.
+"""
+
+import threading
+import time
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+
+from agents import backfill
+from agents.backfill import Task
+from agents.fetching import Fetcher
+from agents.live.clock import MarketClock
+from agents.planning import Part, pack
+from agents.sources import Log, ProviderRefusedError, Source, UnknownSymbolError
+from lake import Lake, sessions
+from lake.coverage import Interval, subtract
+from lake.errors import LakeError
+from lake.logs import logger
+
+#: By the market's clock.
+EVERY = timedelta(minutes=30)
+#: Holes that are older are the gap scanner's.
+_REACH = timedelta(days=7)
+_LOOK_EVERY = 0.2
+#: Seconds between two rounds, however fast the clock; after one that failed, or was refused.
+_APART, _FAILED, _REFUSED = 2.0, 10.0, 60.0
+_NOT_FOR_US = (401, 403)
+
+
+class Catcher:
+    """Fetches what the ledger lacks, again and again.
+
+    Args:
+        lake: Where to.
+        source: Of this thread alone.
+        symbols: All that are watched.
+        clock: The market's.
+        log: Takes one structured line.
+
+    Attributes:
+        active: It may fetch.
+        regular: It fetches every half hour, not only when it is asked to.
+        problem: Why the newest round failed, or what it cannot fetch.
+        refused: The provider will not answer us at all.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        source: Source,
+        symbols: Collection[str],
+        clock: MarketClock,
+        log: Log = lambda **_: None,
+    ) -> None:
+        self._lake, self._source, self._symbols = lake, source, tuple(sorted(symbols))
+        self._clock, self._log = clock, log
+        self._asked = threading.Event()
+        self._done_at: datetime | None = None
+        self._planned: date | None = None
+        self._unknown: tuple[str, ...] = ()
+        self._not_before = 0.0
+        self.active = self.regular = False
+        self.problem: str | None = None
+        self.refused = False
+
+    @property
+    def done_at(self) -> datetime | None:
+        """When the newest round began, by the market's clock."""
+        return self._done_at
+
+    def ask(self) -> None:
+        """Begin a round soon."""
+        self._asked.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Fetch whenever it is time, until it is stopped; for a thread."""
+        while not stop.wait(_LOOK_EVERY):
+            if not self.active or time.monotonic() < self._not_before or not self._is_due():
+                continue
+            self._asked.clear()
+            try:
+                self.round()
+            except ProviderRefusedError as error:
+                self.refused = error.status in _NOT_FOR_US
+                self._fail(str(error), _REFUSED)
+            except LakeError as error:
+                self._fail(str(error), _FAILED)
+            except Exception as error:  # noqa: BLE001 - a thread's door: the next round may go well
+                logger(stage="live").exception("catching up broke")
+                self._fail(f"{type(error).__name__} (the logs have it)", _FAILED)
+
+    def round(self) -> None:
+        """Fetch what is missing now.
+
+        Raises:
+            LakeError: As the source's; what was committed stays.
+        """
+        now = self._clock.surely()
+        if self._planned != sessions.today(now):
+            self._plan(now)
+        fetcher = Fetcher(self._lake, self._source, "bars_1m", log=self._log)
+        for part in self._missing(now):
+            fetcher.fetch(part)
+        self._done_at = now
+        self._not_before = time.monotonic() + _APART
+        self.problem, self.refused = self._said_unknown(), False
+
+    def _said_unknown(self) -> str | None:
+        if not self._unknown:
+            return None
+        others = len(self._symbols) - len(self._unknown)
+        return str(UnknownSymbolError(self._unknown, self._source.name, others))
+
+    def _plan(self, now: datetime) -> None:
+        """Once a day: which symbols there are, and their corporate actions."""
+        day = sessions.today(now)
+        try:
+            planned = backfill.plan(self._lake, self._source, Task(self._symbols, day, day), now)
+        except UnknownSymbolError as error:
+            self._unknown = tuple(error.symbols)
+        else:
+            self._unknown = tuple(planned.unknown)
+        self._planned = day
+
+    def _missing(self, now: datetime) -> list[Part]:
+        edge = self._source.edge(now)
+        symbols = [symbol for symbol in self._symbols if symbol not in self._unknown]
+        held = self._lake.covered_many(symbols, self._source.name)
+        holes = {
+            symbol: subtract((since, edge), held[symbol])
+            for symbol in symbols
+            if (since := _since(held[symbol], edge)) < edge
+        }
+        ability = self._source.abilities
+        return pack(holes, page_bars=ability.page_bars, most_symbols=ability.most_symbols)
+
+    def _is_due(self) -> bool:
+        if self._asked.is_set() or self._done_at is None:
+            return True
+        return self.regular and not timedelta() <= self._clock() - self._done_at < EVERY
+
+    def _fail(self, problem: str, pause: float) -> None:
+        self._log(stage="catching", level="warning", problem=problem)
+        self._asked.set()
+        self.problem = problem
+        self._not_before = time.monotonic() + pause
+
+
+def _since(held: list[Interval], edge: datetime) -> datetime:
+    """From where on a symbol is missed: its first fetch in the last days, else this day's begin."""
+    if not held:
+        return sessions.midnight(sessions.today(edge))
+    return max(held[0][0], edge - _REACH)

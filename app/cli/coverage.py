@@ -36,7 +36,7 @@ def coverage(
 
     A gap is a minute of a regular session that was never fetched: ask for it. An absent minute
     was fetched and the source has no bar for it: nobody made an eligible trade, it was halted, or
-    the source has lost it; asking again rarely helps.
+    the source has lost it: `barlake gaps` says which.
 
     Examples:
         barlake coverage SPY
@@ -107,7 +107,8 @@ def _show(found: dict[str, Any]) -> None:
         most=SHOWN,
     )
     say(
-        f"\nAbsent: {_total(holes, 'absent')} of {counted(holes.height, 'session')}. These are no gaps."
+        f"\nAbsent: {_total(holes, 'absent')} of {counted(holes.height, 'session')}. These are no gaps; "
+        f"`barlake gaps {symbol}` says why."
     )
 
 

@@ -70,8 +70,10 @@ def gaps(
         show_json(told[0] if len(tickers) == 1 else told)
     elif len(tickers) == 1:
         _show_one(found[0])
-    else:
+    elif found:
         _show_many(found)
+    else:
+        say("Nothing was fetched yet: `barlake ingest SYMBOL` does.")
     if kept is not None:
         remark(f"{counted(kept, 'session')} with news kept; `FROM absences` shows them.")
 

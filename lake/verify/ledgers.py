@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import polars as pl
 
+from lake.absences import CLASSES
 from lake.datasets import DATASETS
 from lake.home import Home
 from lake.verify.listing import METADATA
@@ -84,6 +85,23 @@ def check_coverage(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterato
             f"{problem}. Restore a backup, or delete the interval and ingest it again."
         )
         yield Finding("coverage", f"{dataset} {source} {symbol}", sentence)
+
+
+def check_scans(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Every scan for gaps accounts for each minute: its classes sum up, and so do its holes."""
+    classes = " + ".join(CLASSES)
+    rows = connection.execute(
+        f"""SELECT dataset, source, symbol, session_date, recorded_at FROM gap_scans
+            WHERE expected <> present + {classes} OR {classes} <> coalesce(list_sum(list_transform(holes, lambda hole:
+                CASE WHEN dataset = 'bars_1m' THEN date_diff('minute', hole."start", hole."end") ELSE 1 END
+            )), 0) ORDER BY ALL"""
+    ).fetchall()
+    for dataset, source, symbol, day, recorded in rows:
+        sentence = (
+            f"{dataset}: the scan of {symbol} from {source} of {day} recorded at {recorded.isoformat()} does not account "
+            "for every minute. Delete its row of gap_scans, or restore a backup; the next scan makes it anew."
+        )
+        yield Finding("gap scans", f"{dataset} {source} {symbol}", sentence)
 
 
 def check_changes(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:

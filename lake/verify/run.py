@@ -173,6 +173,7 @@ class _Run:
         with self._lake.reading() as connection:
             self._findings += ledgers.check_coverage(connection, self._home)
             self._findings += ledgers.check_changes(connection)
+            self._findings += ledgers.check_scans(connection)
             self._findings += ledgers.check_models(connection, self._home)
         if not self._held()[1]:
             return

@@ -215,6 +215,26 @@ def test_another_sources_series_is_named_and_never_asked_for(held, clock, later)
     assert rows == [("unconfirmed", 0)]
 
 
+def test_a_daily_bar_that_was_lost_is_asked_for_too(held, clock, later):
+    backfill.run(held, Provider(later).source, "SPY", SPAN, now=NOW, dataset="bars_daily")
+    whole = held.bars("SPY", dataset="bars_daily", source=SOURCE)
+    with held.writing() as transaction:  # as if the provider had had none of it
+        transaction.connection.execute(
+            "DELETE FROM bars_daily WHERE timestamp = ?", [sessions.midnight(DAY)]
+        )
+    clock[0] = NOW + timedelta(days=1)
+
+    told = gaps.run(held, Provider(later).source, now=clock[0], datasets=["bars_daily"])
+
+    assert (told["asked"], told["new"]) == (1, 1)
+    assert (
+        held.bars("SPY", dataset="bars_daily", source=SOURCE)
+        .drop("flags")
+        .equals(whole.drop("flags"))
+    )
+    assert absences(held) == []
+
+
 def test_symbols_with_the_same_sessions_are_asked_for_together():
     days = [date(2024, 11, 4), date(2024, 11, 5), date(2024, 11, 20)]
     due = {name: dict.fromkeys(days, True) for name in ("SPY", "QQQ")}

@@ -324,6 +324,18 @@ def test_a_broken_chain_of_revisions_is_named(full, statement, problem):
             "INSERT INTO coverage SELECT * REPLACE ('news' AS dataset) FROM coverage WHERE symbol = 'SPY'",
         ),
         (
+            "gap scans",
+            "does not account for every minute",
+            """INSERT INTO gap_scans SELECT 'bars_1m', 'sandbox:iex', 'SPY', DATE '2024-11-04', 390, 380, 0, 0, 0, 9, 0,
+               [], TIMESTAMPTZ '2024-11-05 00:00:00+00'""",
+        ),
+        (
+            "gap scans",
+            "does not account for every minute",
+            """INSERT INTO gap_scans SELECT 'bars_1m', 'sandbox:iex', 'SPY', DATE '2024-11-04', 390, 389, 0, 0, 0, 1, 0,
+               [], TIMESTAMPTZ '2024-11-05 00:00:00+00'""",
+        ),
+        (
             "changes",
             "1 changes of SPY",
             """INSERT INTO changes SELECT * REPLACE (999999 AS "commit") FROM changes

@@ -47,7 +47,7 @@ class Gap(BaseModel):
 
 
 class CoverageAnswer(BaseModel):
-    """What was fetched of a symbol. A fetched minute without a bar had no eligible trade."""
+    """What was fetched of a symbol. Why a fetched minute has no bar is told by `GET /gaps/{symbol}`."""
 
     symbol: str = Field(examples=["SPY"])
     source: str = Field(examples=["alpaca:iex"])

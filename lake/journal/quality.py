@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_
 
 from lake.journal.tables import quality
 
@@ -136,9 +136,20 @@ def of_series(
 
 
 def newest(journal: "Journal") -> list[Quality]:
-    """The newest kept day of each series, by symbol and source."""
+    """The newest kept session of each series, with the requests of its newest date that had any.
+
+    By symbol and source. Of a series without any session: the newest date.
+    """
+    c = quality.c
     with journal.database.reading() as connection:
-        return _newest(connection)
+        every = {(one.source, one.symbol): one for one in _newest(connection)}
+        held = {(one.source, one.symbol): one for one in _newest(connection, c.expected > 0)}
+        asked = {(one.source, one.symbol): one for one in _newest(connection, c.requests > 0)}
+    found = every | held
+    for series, one in asked.items():
+        told = {"requests": one.requests, "failures": one.failures}
+        found[series] = replace(found[series], **told)
+    return list(found.values())
 
 
 def computed_at(journal: "Journal") -> dict[tuple[str, str], datetime]:
@@ -151,9 +162,9 @@ def computed_at(journal: "Journal") -> dict[tuple[str, str], datetime]:
         return {(row.source, row.symbol): row.at for row in connection.execute(wanted)}
 
 
-def _newest(connection: Connection) -> list[Quality]:
+def _newest(connection: Connection, *such: ColumnElement[bool]) -> list[Quality]:
     c = quality.c
-    last = select(c.source, c.symbol, func.max(c.day)).group_by(c.source, c.symbol)
+    last = select(c.source, c.symbol, func.max(c.day)).where(*such).group_by(c.source, c.symbol)
     wanted = select(quality).where(tuple_(c.source, c.symbol, c.day).in_(last))
     return [_quality(row) for row in connection.execute(wanted.order_by(c.symbol, c.source))]
 

@@ -1,6 +1,6 @@
 """Jobs that are done in parts: the whole waits, shows how far they are, and is summed up once."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -90,3 +90,20 @@ def test_a_label_names_the_first_symbols_and_counts_the_others(journal):
 
     assert job.label == "S0, S1, S2 +6"
     assert journal.queue("ingest", "s:f", "SPY", DAY, DAY)[0].label == "SPY"
+
+
+def test_the_parts_of_jobs_that_are_long_over_are_forgotten(tmp_path):
+    now = [datetime(2024, 5, 1, tzinfo=UTC)]
+    with Journal.open(tmp_path, now=lambda: now[0]) as journal:
+        job, _ = journal.queue("ingest", "s:f", "SPY", DAY, DAY)
+        journal.claim(job.id, "one")
+        (part,) = journal.split(job.id, PIECES[:1])
+        journal.claim(part.id, "one")
+        journal.finish(part.id)
+        journal.claim(job.id, "one")
+        journal.finish(job.id, {"new": 3})
+        now[0] += timedelta(days=31)
+        journal.prune(older_than=timedelta(days=30))
+
+        assert journal.parts_of(job.id) == []
+        assert journal.job(job.id).result == {"new": 3}

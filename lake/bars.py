@@ -38,8 +38,8 @@ class Fetched:
         job_id: The job that fetched them, kept with quarantined bars.
         live: They come one minute after another: they land apart, in a few files for all symbols,
             until upkeep moves them.
-        provisional: They are a first word, as a stream has: what the ledger covers stays as it is,
-            for a complete answer goes over it.
+        provisional: They are a first word, as a stream has: a bar that a complete answer has
+            brought is not changed by it.
         refused: Bars that the answer should not have had, as ``BAR_SCHEMA`` and the ``rule`` that
             each breaks: they go to quarantine.
     """

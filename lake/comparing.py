@@ -91,7 +91,7 @@ class Comparer:
             checked: The bars of the answer.
             source: Whose they are.
             parts: What it answered completely.
-            provisional: Whether what the ledger covers stays as it is.
+            provisional: Whether bars of a complete answer stay as they are.
         """
         symbols = sorted({*checked.good["symbol"].unique(), *(part.symbol for part in parts)})
         plan = self._planner.plan(self._dataset.tables, symbols)
@@ -101,17 +101,16 @@ class Comparer:
             for file in (plan.files[table] if plan else ())
             if file.may_be_of(source)
         ]
-        if provisional:
-            checked = replace(checked, good=self._open(checked.good, source))
         span = _span(checked.good, parts)
         stored = (
             self._scanned(source, symbols, span)
             if plan is None
             else _stored(files, source, symbols, span)
         )
-        return self._beside(
+        difference = self._beside(
             checked, stored, source, parts, plan.snapshot if plan else None, _series(files)
         )
+        return self._modest(difference, stored, source) if provisional else difference
 
     def _beside(
         self,
@@ -152,21 +151,38 @@ class Comparer:
             unlisted=sorted({*unsure} - self._ledgers.listed(self._dataset.name, source, unsure)),
         )
 
-    def _open(self, good: pl.DataFrame, source: str) -> pl.DataFrame:
-        """The bars of minutes that the ledger does not cover.
+    def _modest(self, difference: Difference, stored: pl.DataFrame, source: str) -> Difference:
+        """The difference that a first word may make."""
+        corrected = self._permitted(difference.corrected, stored, source)
+        refused = difference.corrected.height - corrected.height
+        before = difference.before.join(corrected, on=KEY, how="semi") if refused else None
+        return replace(
+            difference,
+            corrected=corrected,
+            before=difference.before if before is None else before,
+            unchanged=difference.unchanged + refused,
+        )
 
-        Read after the plan: a commit between the two is newer than the plan's snapshot, and then
-        everything is compared anew.
+    def _permitted(
+        self, corrected: pl.DataFrame, stored: pl.DataFrame, source: str
+    ) -> pl.DataFrame:
+        """Corrections by a first word: not of bars that a complete answer has brought.
+
+        The ledger is read after the plan: a commit between the two is newer than the plan's
+        snapshot, and then everything is compared anew.
         """
-        ledger = self._ledgers.covered(self._dataset.name, source, [*good["symbol"].unique()])
+        if corrected.is_empty():
+            return corrected
+        ledger = self._ledgers.covered(self._dataset.name, source, [*corrected["symbol"].unique()])
         rows = [(symbol, *interval) for symbol, held in ledger.items() for interval in held]
         schema = pl.Schema({"symbol": pl.String(), "start": _TIME, "end": _TIME})
         spans = pl.DataFrame(rows, schema=schema, orient="row").sort("start")
-        beside = good.sort("timestamp").join_asof(
+        settled = stored.filter(pl.col("held_in") == self._dataset.name)
+        beside = settled.select(KEY).sort("timestamp")
+        covered = beside.join_asof(
             spans, left_on="timestamp", right_on="start", by="symbol", check_sortedness=False
-        )
-        is_open = pl.col("end").is_null() | (pl.col("timestamp") >= pl.col("end"))
-        return beside.filter(is_open).select(good.columns).sort(KEY)
+        ).filter(pl.col("timestamp") < pl.col("end"))
+        return corrected.join(covered, on=KEY, how="anti", maintain_order="left")
 
     def _scanned(
         self, source: str, symbols: "Sequence[str]", span: "tuple[datetime, datetime] | None"

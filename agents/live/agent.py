@@ -38,8 +38,6 @@ _PATIENCE = 30.0
 _SILENT = timedelta(seconds=150)
 #: A bar that REST has is also on the stream so long after its minute.
 _SENT = timedelta(seconds=30)
-#: Bars that opened so long ago may be covered by the ledger, which then has the better word.
-_MAY_BE_COVERED = timedelta(seconds=75)
 #: What was told while it connected, and a bar that was under way.
 _OVERLAP = timedelta(minutes=2)
 #: Seconds after which a refused stream is tried again: by kind.
@@ -282,20 +280,11 @@ class LiveAgent:
 
     def _commit(self, bars: pl.DataFrame) -> None:
         began = time.monotonic()
-        fetched = Fetched(
-            self._means.source, bars, live=True, provisional=self._may_be_covered(bars)
-        )
+        fetched = Fetched(self._means.source, bars, live=True, provisional=True)
         commit = self._means.lake.commit_bars(fetched)
         seconds = round(time.monotonic() - began, 3)
         self._means.log(stage="commit", bars=bars.height, seconds=seconds, **asdict(commit))
         tell_bars(self._means.journal, fetched, commit, "bars_1m")
-
-    def _may_be_covered(self, bars: pl.DataFrame) -> bool:
-        """Whether the ledger, which is slow to ask, may hold a better word on some minute."""
-        clock, oldest = self._means.clock, bars["timestamp"].min()
-        if not clock.agrees or not isinstance(oldest, datetime):
-            return True
-        return clock() - oldest > _MAY_BE_COVERED
 
     def _prefer(self) -> None:
         try:

@@ -116,6 +116,29 @@ def test_keys_that_are_refused_end_all_of_it_at_once(house, journal, url):
     assert {part.state for part in journal.parts_of(failed.id)} == {"failed"}
 
 
+def test_a_disk_that_fills_puts_the_job_back_and_it_goes_on_when_there_is_room(
+    place, journal, url, monkeypatch, house
+):
+    monkeypatch.setenv("BARLAKE_DISK_FLOOR", "900000GB")
+    full = House(Place.of(load_settings()), journal)
+    job = queue(journal, ["SPY"])
+    try:
+        full.start("broker", "worker-1")
+        tasks.send(job)
+        wait_for(lambda: "GB free" in " ".join(part.message for part in journal.parts_of(job.id)))
+        assert not journal.job(job.id).is_finished
+    finally:
+        full.supervisor.stop()
+    monkeypatch.setenv("BARLAKE_DISK_FLOOR", "1MB")
+    house.place = Place.of(load_settings())
+    house.start("broker", "worker-1")
+    done = wait_for(lambda: (now := journal.job(job.id)).is_finished and now)
+
+    assert (done.state, done.error) == ("done", None)
+    with lake.open(place.home) as store:
+        assert store.gaps("SPY", *SPAN, source=SOURCE).is_empty()
+
+
 def test_what_was_asked_and_what_came_is_told_as_events_tallies_and_lines(house, journal):
     house.start("broker", "worker-1")
     done = house.do(queue(journal, ["QQQ", "SPY"]))

@@ -1,8 +1,8 @@
 """The quality of every series, computed and kept each night; what is not good enough raises alerts."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from agents.alerts import raise_one, settle_one
@@ -61,18 +61,20 @@ def refresh(lake: Lake, journal: Journal, *, tell: Tell = lambda *_: None) -> li
     books = _Books.of(lake, journal)
     before = keeping.computed_at(journal)
     found: list[Quality] = []
-    for done, (series, answers) in enumerate(sorted(books.fetched.items())):
-        tell(done, len(books.fetched), series[1])
-        since = before.get(series)
+    every = sorted(books.fetched.keys() | books.asked_lately.keys())
+    for done, series in enumerate(every):
+        tell(done, len(every), series[1])
+        answers, since = books.fetched.get(series, []), before.get(series)
         new = [one for one in answers if since is None or one.recorded_at > since - _OVERLAP]
         spans = [(one.first, one.last) for one in new]
         spans += [(day, day) for day in books.recent_of(series) | books.open_days(series)]
         computed = [
             one for span in joined(spans) for one in _kept(lake, journal, books, series, span)
         ]
+        computed += _asked(journal, books, series, {one.day for one in computed})
         _judge(journal, books, series, computed)
         found += computed
-    tell(len(books.fetched), len(books.fetched), "")
+    tell(len(every), len(every), "")
     return found
 
 
@@ -110,12 +112,26 @@ class _Books:
         recent: The newest sessions that are over.
         raised: The days that open alerts name, by kind and subject.
         hours: Of all sessions.
+        asked: Requests and failures of each series by date (UTC).
+        today: The date (UTC).
     """
 
     fetched: dict[Series, list[Answered]]
     recent: Sequence[date]
     raised: dict[tuple[str, str], set[date]]
     hours: Hours
+    asked: dict[Series, dict[date, tuple[int, int]]]
+    today: date
+
+    @property
+    def asked_lately(self) -> dict[Series, dict[date, tuple[int, int]]]:
+        """The same of the last days."""
+        since = self.today - RECENT * _DAY
+        lately = {
+            series: {day: counts for day, counts in days.items() if day >= since}
+            for series, days in self.asked.items()
+        }
+        return {series: days for series, days in lately.items() if days and series[1]}
 
     @classmethod
     def of(cls, lake: Lake, journal: Journal) -> "_Books":
@@ -127,7 +143,9 @@ class _Books:
             if alert.kind in MEASURES
         }
         hours = Hours(lake)
-        return cls(measuring.fetched(lake), hours.over(lake.now, RECENT), raised, hours)
+        recent = hours.over(lake.now, RECENT)
+        today = journal.now.astimezone(UTC).date()
+        return cls(measuring.fetched(lake), recent, raised, hours, tallies.every(journal), today)
 
     def is_kept_up(self, series: Series) -> bool:
         """Whether a series was up to date when it was last fetched, and so is meant to be.
@@ -164,7 +182,7 @@ class _Books:
 def _kept(lake: Lake, journal: Journal, books: _Books, series: Series, span: Span) -> list[Quality]:
     source, symbol = series
     counts = measuring.measured(lake, symbol, source, *span)
-    asked = tallies.read(journal, source, symbol)
+    asked = books.asked.get(series, {})
     found = []
     for row in counts.iter_rows(named=True):
         day = row.pop("session_date")
@@ -185,6 +203,26 @@ def _kept(lake: Lake, journal: Journal, books: _Books, series: Series, span: Spa
     return keeping.keep(journal, found)
 
 
+def _asked(journal: Journal, books: _Books, series: Series, computed: set[date]) -> list[Quality]:
+    """The last dates with requests beside the computed ones: also without a session, or before its end."""
+    days = {
+        day: asked
+        for day, asked in books.asked_lately.get(series, {}).items()
+        if day not in computed
+    }
+    if not days:
+        return []
+    source, symbol = series
+    kept = keeping.of_series(journal, symbol, source=source, first=min(days), last=max(days))
+    before = {one.day: one for one in kept}
+    empty = Quality(source, symbol, books.today, 0, 0, 0, 0, 0, 0, None, journal.now)
+    rows = [
+        replace(before.get(day, empty), day=day, requests=requests, failures=failures)
+        for day, (requests, failures) in sorted(days.items())
+    ]
+    return keeping.keep(journal, rows)
+
+
 def _judge(journal: Journal, books: _Books, series: Series, computed: Sequence[Quality]) -> None:
     """Raise what is not good enough, and end what is well again."""
     days = {one.day for one in computed}
@@ -192,10 +230,13 @@ def _judge(journal: Journal, books: _Books, series: Series, computed: Sequence[Q
         bad = [one for one in computed if measure in one.breaches]
         raised = books.raised.get((measure, _subject(series)))
         waiting = (raised or set()) - days
-        if measure in {"freshness", "errors"}:  # nobody can mend the past
-            of_now = set(books.recent[-1:] if measure == "freshness" else books.recent)
-            bad = [one for one in bad if one.day in of_now]
+        if measure == "freshness":
+            bad = [one for one in bad if one.day in books.recent[-1:]]
             waiting = set() if days & set(books.recent[-1:]) else waiting
+        if measure == "errors":  # nobody can mend the past
+            lately = books.today - RECENT * _DAY
+            bad = [one for one in bad if one.day >= lately]
+            waiting = {day for day in waiting if day >= lately}
         if bad:
             facts = {"source": series[0], "symbol": series[1]}
             named = sorted(waiting | {one.day for one in bad})

@@ -147,8 +147,7 @@ def newest(journal: "Journal") -> list[Quality]:
         asked = {(one.source, one.symbol): one for one in _newest(connection, c.requests > 0)}
     found = every | held
     for series, one in asked.items():
-        told = {"requests": one.requests, "failures": one.failures}
-        found[series] = replace(found[series], **told)
+        found[series] = replace(found[series], requests=one.requests, failures=one.failures)
     return list(found.values())
 
 

@@ -41,7 +41,15 @@ def count(
         connection.execute(_adding(connection), rows)
 
 
-def read(journal: "Journal") -> "dict[tuple[str, str], dict[date, tuple[int, int]]]":
+def read(journal: "Journal", source: str, symbol: str) -> "dict[date, tuple[int, int]]":
+    """Requests and failures of a series by day (UTC)."""
+    c = request_tallies.c
+    wanted = select(c.day, c.requests, c.failures).where(c.source == source, c.symbol == symbol)
+    with journal.database.reading() as connection:
+        return {row.day: (row.requests, row.failures) for row in connection.execute(wanted)}
+
+
+def every(journal: "Journal") -> "dict[tuple[str, str], dict[date, tuple[int, int]]]":
     """Requests and failures by series (source, symbol) and day (UTC)."""
     found: dict[tuple[str, str], dict[date, tuple[int, int]]] = {}
     with journal.database.reading() as connection:

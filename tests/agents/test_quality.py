@@ -185,12 +185,58 @@ def test_bars_that_break_a_rule_raise_an_alert(lake_at, journal):
 def test_requests_that_fail_too_often_raise_an_alert(lake_at, journal, failures, raised):
     for day in WEEK:
         lake_at.commit_bars(minutes(day))
-    tallies.count(journal, SOURCE, ["SPY", "QQQ"], 100, failures)
+    tallies.count(journal, SOURCE, ["SPY"], 100, failures)
 
     found = quality.refresh(lake_at, journal)
 
     assert (found[-1].requests, found[-1].failures) == (100, failures)
     assert kinds(journal) == raised
+
+
+def test_requests_for_history_are_judged_on_the_date_they_were_made(lake_at, journal, clock):
+    clock[0] = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)  # a Sunday
+    lake_at.commit_bars(minutes(WEEK[0]))
+    tallies.count(journal, SOURCE, ["SPY"], 10, 5)
+
+    found = quality.refresh(lake_at, journal)
+
+    assert [(one.day, one.completeness, one.error_rate) for one in found] == [
+        (WEEK[0], 1.0, None),
+        (date(2025, 6, 1), None, 0.5),
+    ]
+    (newest,) = kept.newest(journal)
+    assert (newest.day, newest.completeness, newest.error_rate) == (WEEK[0], 1.0, 0.5)
+    (alert,) = alerts.read(journal)
+    assert "50.0% of the requests of 2025-06-01 failed" in alert.message
+
+    clock[0] += timedelta(days=7)
+    tallies.count(journal, SOURCE, ["SPY"], 10)
+    quality.refresh(lake_at, journal)
+    assert kinds(journal) == []
+
+
+def test_a_series_that_was_only_asked_for_in_vain_is_judged_too(lake_at, journal):
+    tallies.count(journal, SOURCE, ["NOPE"], 3, 3)
+
+    (one,) = quality.refresh(lake_at, journal)
+
+    assert (one.symbol, one.completeness, one.error_rate) == ("NOPE", None, 1.0)
+    assert kinds(journal) == ["errors"]
+    assert kept.newest(journal) == [one]
+
+
+def test_requests_of_a_session_that_is_not_over_are_kept_when_it_is(lake_at, journal, clock):
+    for day in WEEK[:4]:
+        lake_at.commit_bars(minutes(day))
+    clock[0] = datetime(2024, 11, 8, 15, 30, tzinfo=UTC)
+    tallies.count(journal, SOURCE, ["SPY"], 10)
+    quality.refresh(lake_at, journal)
+    clock[0] = NOW
+    lake_at.commit_bars(minutes(WEEK[4]))
+
+    found = quality.refresh(lake_at, journal)
+
+    assert (found[-1].day, found[-1].completeness, found[-1].requests) == (WEEK[4], 1.0, 10)
 
 
 def test_it_is_kept_and_only_what_is_new_is_computed_again(lake_at, journal, clock):

@@ -163,12 +163,11 @@ def test_requests_are_counted_by_series_and_day(journal, clock):
     clock.move(days=1)
     tallies.count(journal, "alpaca:iex", ["SPY"], 1, 1)
 
-    assert tallies.read(journal, "alpaca:iex", "SPY") == {
-        date(2024, 5, 1): (15, 1),
-        date(2024, 5, 2): (1, 1),
+    assert tallies.every(journal) == {
+        ("alpaca:iex", "SPY"): {date(2024, 5, 1): (15, 1), date(2024, 5, 2): (1, 1)},
+        ("alpaca:iex", "QQQ"): {date(2024, 5, 1): (10, 1)},
     }
     assert tallies.read(journal, "alpaca:iex", "QQQ") == {date(2024, 5, 1): (10, 1)}
-    assert tallies.read(journal, "alpaca:sip", "SPY") == {}
 
 
 def test_requests_of_many_at_once_are_all_counted(tmp_path):
@@ -180,7 +179,8 @@ def test_requests_of_many_at_once_are_all_counted(tmp_path):
     with ThreadPoolExecutor(4) as many:
         list(many.map(ask, range(4)))
     with Journal.open(tmp_path) as journal:
-        assert sum(n for n, _ in tallies.read(journal, "alpaca:iex", "SPY").values()) == 80
+        days = tallies.read(journal, "alpaca:iex", "SPY")
+    assert sum(requests for requests, _ in days.values()) == 80
 
 
 # Outlook

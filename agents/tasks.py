@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 from agents import broker
 from agents.work import Outcome, perform
 from agents.worker import listen, workshop
-from lake.errors import BrokerMissingError, LakeError, SettingsError
+from lake.errors import BrokerMissingError, LakeError, LakeMissingError, SettingsError
 from lake.journal import Job, Journal, switches
 from lake.journal.parts import Piece
 from lake.journal.switches import AgentStoppedError
@@ -49,6 +49,7 @@ _FORGOTTEN = timedelta(seconds=30)
 _NIGHTLY = crontab(hour="8", minute="15")
 _NIGHTLY_QUALITY = crontab(hour="7", minute="45")
 _NIGHTLY_GAPS = crontab(hour="6", minute="30")
+_NIGHTLY_REREAD = crontab(hour="5", minute="30")
 
 
 class TooLongError(LakeError):
@@ -104,6 +105,16 @@ def _configuration() -> dict[str, Any]:
             "upkeep every night": {"task": "upkeep", "schedule": _NIGHTLY},
             "quality every night": {"task": "quality", "schedule": _NIGHTLY_QUALITY},
             "gaps every night": {"task": "gaps", "schedule": _NIGHTLY_GAPS},
+            "the last days every night": {
+                "task": "reread",
+                "schedule": _NIGHTLY_REREAD,
+                "args": ["days"],
+            },
+            "the last hours every hour": {
+                "task": "reread",
+                "schedule": crontab(minute="20"),
+                "args": ["hours"],
+            },
         },
         "beat_schedule_filename": str(settings.home.resolve() / "run" / "beat-schedule"),
     }
@@ -264,6 +275,42 @@ def quality(self: Task, job_id: str | None = None) -> dict[str, Any]:
 def gaps(self: Task, job_id: str | None = None) -> dict[str, Any]:
     """Queue door of :func:`agents.gaps.run`; without a job (from the scheduler) it makes one."""
     return _work(self, job_id) if job_id else _periodic(self, "gaps")
+
+
+@celery.task(name="reread", throws=(LakeError,))
+def reread(window: Literal["hours", "days"]) -> dict[str, Any]:
+    """Queue an ingest of what was fetched lately, ``again``; from the scheduler.
+
+    One that is queued or running already is not queued a second time, and none of a stopped agent.
+
+    Args:
+        window: ``hours`` or ``days``, as :func:`agents.live.rereading.due` has them.
+    """
+    from agents.live.rereading import due  # after the fork: both need polars
+    from agents.queueing import queue_ingest
+
+    shop, now = workshop(), datetime.now(UTC)
+    state = switches.state(shop.journal, "ingest")
+    if state != "running":
+        return {"job_id": None, "state": state}
+    try:
+        lake = shop.lake()
+    except LakeMissingError:
+        lake = None
+    asked = due(window, shop.settings.watched, lake, shop.settings.source, now)
+    if asked is None:
+        return {"job_id": None, "state": "nothing is due"}
+    job, new = queue_ingest(
+        shop.journal,
+        shop.settings,
+        asked.symbols,
+        asked.first,
+        asked.last,
+        again=True,
+        now=now,
+        send=send,
+    )
+    return {"job_id": job.id, "state": "queued" if new else "held"}
 
 
 def _periodic(task: Task, kind: str) -> dict[str, Any]:

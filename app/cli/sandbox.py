@@ -28,6 +28,13 @@ def sandbox(
     symbols: Annotated[
         str, typer.Option(metavar="A,B,C", help="Which; default: all there are.")
     ] = "",
+    clock: Annotated[
+        str, typer.Option(metavar="TIME", help="A time to go on from; default: the real clock.")
+    ] = "",
+    speed: Annotated[float, typer.Option(help="Its seconds in a real one.")] = 1.0,
+    faults: Annotated[
+        str, typer.Option(metavar="FILE|JSON", help="What goes wrong on purpose.")
+    ] = "",
 ) -> None:
     """Serve bars as Alpaca does, without keys or network.
 
@@ -40,10 +47,16 @@ def sandbox(
         export ALPACA_API_KEY_ID=any ALPACA_API_SECRET_KEY=any
         barlake ingest SPY --here
         barlake sandbox --data ~/bars --port 8100
+        barlake sandbox --clock 2024-11-04T09:25:00-05:00 --speed 60
+        barlake sandbox --faults '{"http_503": 0.1}'
     """
     arguments = ["--port", str(port), "--seed", str(seed)]
     if symbols:
         arguments += ["--symbols", symbols]
     if data is not None:
         arguments += ["--data", str(data)]
+    if clock:
+        arguments += ["--clock", clock, "--speed", str(speed)]
+    if faults:
+        arguments += ["--faults", faults]
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *arguments])  # noqa: S606

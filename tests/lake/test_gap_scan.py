@@ -1,6 +1,7 @@
 """What the gap scanner promises: every regular minute of a session is accounted for, with a reason where it is absent."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import polars as pl
 import pytest
@@ -46,12 +47,13 @@ def at(day, hour, minute):
     return sessions.midnight(day) + timedelta(hours=hour, minutes=minute)
 
 
+@cache
 def minutes_of(first=FIRST, last=LAST, every=1):
-    return [
+    return tuple(
         opening + index * MINUTE
         for opening, closing in sessions.schedule(first, last).select("open", "close").iter_rows()
         for index in range(0, int((closing - opening) / MINUTE), every)
-    ]
+    )
 
 
 def answer(symbol, times, first=FIRST, last=LAST, source=SOURCE):
@@ -359,7 +361,7 @@ def test_sessions_that_retention_took_leave_no_memory(timed, clock):
     assert look(timed, "SPY").counts["session_date"].to_list() == [date(2024, 11, 13)]
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     spans=st.lists(st.tuples(st.integers(0, 2100), st.integers(1, 900)), max_size=4),
     traded=st.sets(st.integers(0, 1900), max_size=40),

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 #: Seconds that a lease lives without its holder, and between two renewals.
-LIFE, RENEWED_EVERY = 12.0, 3.0
+LIFE, RENEWED_EVERY = 9.0, 2.5
 
 _RENEW = """
 if redis.call('get', KEYS[1]) == ARGV[1] then

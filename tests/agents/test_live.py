@@ -1,9 +1,16 @@
 """What the live agent promises, against a real stream that plays a session faster than it was."""
 
+from datetime import timedelta
+
 import pytest
 
-from lake.journal import alerts
-from tests.agents.living import SOURCE, Play, valkey, wait_for
+import lake
+from agents import backfill
+from agents.sources import open_source
+from lake.halts import halts_of
+from lake.journal import alerts, switches
+from lake.settings import load_settings
+from tests.agents.living import BEGIN, MINUTE, SOURCE, Play, valkey, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +29,7 @@ def test_a_session_is_in_the_lake_as_the_provider_has_it(play):
     play.begin()
     with play.listening():
         wait_for(lambda: play.is_in("streaming"))
-        play.converges(6)
+        play.converges(4)
         shown = play.agent()
 
     assert shown.kind == "live"
@@ -68,4 +75,70 @@ def test_where_there_is_no_stream_rest_brings_the_same(play, way):
     with play.listening(BARLAKE_WATCH_BY=by):
         shown = wait_for(lambda: play.is_in("polling"))
         assert ("405" in shown.detail.get("problem", "")) == (by == "stream")
-        play.converges(6)
+        play.converges(4)
+
+
+def test_an_update_goes_over_the_bar_and_a_halt_is_kept_with_its_end(play):
+    play.begin(speed=0, late_trades=1.0)
+    begun, over = BEGIN + 3 * MINUTE, BEGIN + 5 * MINUTE
+    halt = {"symbols": ["AAPL"], "start": begun.isoformat(), "end": begun.isoformat()}
+    with play.listening():
+        wait_for(lambda: play.is_in("streaming"))
+        play.control.set_faults({"halt": halt})
+        play.control.set_clock(now=BEGIN + timedelta(seconds=62))
+        wait_for(lambda: play.is_true(BEGIN))
+        first = play.held("SPY", BEGIN)
+        play.control.set_clock(now=BEGIN + timedelta(seconds=95))
+        wait_for(lambda: play.is_true(BEGIN))
+        assert play.held("SPY", BEGIN)["trade_count"][0] == first["trade_count"][0] + 1
+        before = play.lake.revisions("SPY", BEGIN, BEGIN, source=SOURCE)
+        assert before["volume"].to_list() == first["volume"].to_list()
+
+        play.control.set_clock(now=begun + timedelta(seconds=3))
+        wait_for(lambda: halts_of(play.lake, SOURCE, ["AAPL"])["AAPL"] == [(begun, None)])
+        play.control.set_clock(now=over + timedelta(seconds=3))
+        wait_for(lambda: halts_of(play.lake, SOURCE, ["AAPL"])["AAPL"] == [(begun, begun + MINUTE)])
+
+
+def test_a_user_pauses_it_within_seconds_and_what_was_missed_comes_afterwards(play):
+    play.begin()
+    with play.listening():
+        wait_for(lambda: play.is_in("streaming"))
+        switches.turn(play.journal, "live", "paused")
+        wait_for(lambda: play.is_in("paused"))
+        wait_for(lambda: not play.control.streams()["connections"])
+        switches.turn(play.journal, "live", "running")
+        wait_for(lambda: play.is_in("streaming"))
+        play.converges(3)
+
+
+def test_history_fetched_beside_it_loses_nothing_and_doubles_nothing(play):
+    play.begin()
+    day = BEGIN.date()
+    with play.listening(), lake.open(play.home) as other:
+        wait_for(lambda: play.is_in("streaming"))
+        source = open_source(load_settings())
+        until = (play.now() + 6 * MINUTE).replace(second=0)
+        while play.now() < until:
+            backfill.run(other, source, ["AAPL", "SPY"], (day, day), now=play.now(), again=True)
+        play.converges(1)
+    assert set(play.lake.revisions("SPY", source=SOURCE)["kind"]) <= {"corrected"}
+
+
+def test_another_process_takes_over_from_one_that_was_killed(play):
+    play.begin(speed=30.0)
+    play.control.set_faults({"stream_linger": {"seconds": 3}})
+    with play.process() as first:
+        shown = wait_for(lambda: one_in(play.journal, "streaming"))
+        assert shown.pid == first.pid
+        with play.process() as second:
+            assert wait_for(lambda: one_in(play.journal, "waiting")).pid == second.pid
+            assert len(play.control.streams()["connections"]) == 1
+            first.kill()
+            wait_for(lambda: (now := one_in(play.journal, "streaming")) and now.pid == second.pid)
+            play.converges(1)
+
+
+def one_in(journal, state):
+    alive = (one for one in journal.agents() if not one.stalled)
+    return next((one for one in alive if (one.kind, one.state) == ("live", state)), None)

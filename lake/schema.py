@@ -121,14 +121,15 @@ TABLES: dict[str, tuple[str, str]] = {
         """dataset VARCHAR NOT NULL, source VARCHAR NOT NULL, symbol VARCHAR NOT NULL, session_date DATE NOT NULL,
         expected BIGINT NOT NULL, present BIGINT NOT NULL, not_fetched BIGINT NOT NULL, halted BIGINT NOT NULL,
         missing_at_provider BIGINT NOT NULL, no_trade BIGINT NOT NULL, unconfirmed BIGINT NOT NULL,
-        holes STRUCT("start" TIMESTAMPTZ, "end" TIMESTAMPTZ, class VARCHAR, fetched BIGINT, asked BIGINT, asked_at TIMESTAMPTZ)[] NOT NULL,
+        holes STRUCT("start" TIMESTAMPTZ, "end" TIMESTAMPTZ, class VARCHAR, fetched BIGINT, asked BIGINT,
+                     asked_at TIMESTAMPTZ)[] NOT NULL,
         recorded_at TIMESTAMPTZ NOT NULL""",
         "what each scan found of a session's regular minutes; the newest row holds, `absences` and `completeness` show it",
     ),
     "halts": (
         """source VARCHAR NOT NULL, symbol VARCHAR NOT NULL, "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ,
         reason VARCHAR, recorded_at TIMESTAMPTZ NOT NULL""",
-        "trading halts as status messages told them; end is the first moment of trading again, null while it lasts; the newest row holds",
+        "trading halts as status messages told them, the newest row holds; end is when trading goes on, null while it does not",
     ),
     "lake_settings": (
         "name VARCHAR NOT NULL, value VARCHAR NOT NULL",

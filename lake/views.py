@@ -88,7 +88,7 @@ VIEWS: dict[str, tuple[str, str]] = {
                hole.class AS class, hole.fetched AS fetched, hole.asked AS asked,
                nullif(hole.asked_at, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS asked_at, recorded_at
         FROM (SELECT * EXCLUDE (holes), unnest(holes) AS hole FROM ({_NEWEST_SCANS}))""",
-        "holes in regular hours by the newest scan: class says why, fetched how many answers lack it, asked how often it was asked for again",
+        "holes by the newest scan: class says why, fetched how many answers lack it, asked how often it was asked for again",
     ),
     "macros": (
         _macros(),

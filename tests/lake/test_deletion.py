@@ -5,6 +5,8 @@ from datetime import date
 import pytest
 
 from lake.errors import BarsMissingError
+from lake.gap_memory import store as keep
+from lake.gap_scan import look
 from lake.scan_sql import source_of
 from lake.upkeep import delete_symbol, run
 from tests.lake.rounds import ALL, at, live, same
@@ -22,6 +24,7 @@ def held(store, symbol):
         "coverage",
         "quarantine",
         "series",
+        "gap_scans",
     )
     counts = {
         table: store.sql(f"SELECT count(*) FROM {table} WHERE symbol = ?", [symbol]).item()
@@ -42,6 +45,7 @@ def everywhere(store, symbol):
         )
         store.commit_bars(fetched(bar(0, 101.0, symbol=symbol), source=source))
         live(store, 5, symbol=symbol, source=source)
+        keep(store, [look(store, symbol, source).fresh(store.now)])
     with store.writing() as transaction:
         transaction.connection.execute(
             """INSERT INTO corporate_actions (source, action_id, symbol, kind, ex_date, recorded_at)
@@ -59,7 +63,7 @@ def test_a_symbol_goes_from_every_table_and_no_other_with_it(store):
     assert held(store, "SPY") == other
     assert delete_symbol(store, "SPY") == would
     assert would == {
-        "bars": 4, "revisions": 2, "coverage": 2, "quarantine": 2, "series": 2, "corporate_actions": 1,
+        "bars": 4, "revisions": 2, "coverage": 2, "quarantine": 2, "series": 2, "scans": 2, "corporate_actions": 1,
     }  # fmt: skip
     assert held(store, "SPY") == {}
     assert held(store, "QQQ") == other

@@ -192,7 +192,7 @@ def test_a_killed_process_is_noticed_by_the_thread_of_another(tmp_path, monkeypa
     monkeypatch.setattr("agents.alerts.LOOK_EVERY", 0.2)
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    process = context.Process(target=_beat_and_stay, args=(tmp_path, ready))
+    process = context.Process(target=_beat_and_stay, args=(tmp_path, ready), daemon=True)
     process.start()
     assert ready.wait(60)
     with Journal.open(tmp_path) as journal, webhook() as (url, taken):

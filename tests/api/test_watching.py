@@ -1,7 +1,6 @@
 """What watching over HTTP promises: events that are followed, agents that are switched, alerts, quality."""
 
 import threading
-import time
 
 import httpx2
 import pytest
@@ -102,7 +101,6 @@ def test_a_request_waits_for_the_next_event_and_many_do_so_at_once(tmp_path):
         readers = [threading.Thread(target=wait) for _ in range(waiting)]
         for reader in readers:
             reader.start()
-        time.sleep(1)
         assert httpx2.get(f"{base}/health", timeout=30).status_code == 200  # others are served
         assert answers == []
         events.tell(journal, *switched(2))

@@ -15,7 +15,7 @@ from lake.catalog import Catalog, Transaction
 from lake.checking import Checked, check_bars
 from lake.comparing import KEY, STORED, Comparer, Difference
 from lake.coverage import Covered
-from lake.datasets import check_dataset
+from lake.datasets import Dataset, check_dataset
 from lake.errors import SymbolError
 from lake.planning import Planner
 from lake.schema import BAR_SCHEMA, UTC_TIME, check_symbol
@@ -131,7 +131,7 @@ class _Committer:
         with self._catalog.writing() as transaction:
             difference = self._still(ahead, transaction)
             if not difference.empty:  # or another process has just stored the same
-                _Writer(transaction, self._fetched, self._dataset.name, self._table).all(difference)
+                _Writer(transaction, self._fetched, self._dataset, self._table).all(difference)
         return _told(difference, transaction)
 
     def _append(self, ahead: Difference) -> Commit:
@@ -231,13 +231,14 @@ class _Writer:
     """The statements of one commit through DuckLake."""
 
     def __init__(
-        self, transaction: Transaction, fetched: Fetched, dataset: str, table: str
+        self, transaction: Transaction, fetched: Fetched, dataset: Dataset, table: str
     ) -> None:
         self._run = transaction.connection
         self._at: datetime = transaction.recorded_at
         self._commit = transaction.commit_id
         self._source, self._job = fetched.source, fetched.job_id
-        self._dataset, self._table = dataset, table
+        self._dataset, self._table = dataset.name, table
+        self._live = dataset.live or ""
 
     def all(self, difference: Difference) -> None:
         """Write all of a difference."""
@@ -260,7 +261,14 @@ class _Writer:
         )
         # The range lets DuckLake pass over every file that cannot hold the rows.
         low, high = before["timestamp"].min(), before["timestamp"].max()
-        for symbol, table in before.select("symbol", "held_in").unique().sort("symbol").iter_rows():
+        if self._live in before["held_in"]:  # one file has all symbols
+            self._run.execute(
+                f"""DELETE FROM {self._live} WHERE source = ? AND timestamp BETWEEN ? AND ?
+                    AND (symbol, timestamp) IN (SELECT (symbol, timestamp) FROM before WHERE held_in = ?)""",
+                [self._source, low, high, self._live],
+            )
+        apart = before.filter(pl.col("held_in") != self._live)
+        for symbol, table in apart.select("symbol", "held_in").unique().sort("symbol").iter_rows():
             self._run.execute(
                 f"""DELETE FROM {table} WHERE source = ? AND symbol = ? AND timestamp BETWEEN ? AND ?
                     AND timestamp IN (SELECT timestamp FROM before WHERE symbol = ? AND held_in = ?)""",

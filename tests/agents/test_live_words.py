@@ -75,3 +75,15 @@ def test_only_a_first_word_is_that_modest(store):
     tell(store, said(0, 140.0), provisional=False)
 
     assert volumes(store) == [140.0]
+
+
+def test_one_commit_corrects_bars_wherever_they_are_held(store):
+    store.commit_bars(Fetched(SOURCE, pl.concat([said(0, 1.0), said(0, 2.0, "AAPL")])))
+    tell(store, pl.concat([said(1, 3.0), said(1, 4.0, "AAPL"), said(1, 5.0, "QQQ")]))
+    newer = [said(minute, 9.0, name) for minute in (0, 1) for name in ("SPY", "AAPL")]
+
+    assert tell(store, pl.concat([*newer, said(1, 9.0, "QQQ")])).corrected == 5
+    held = store.bars(["SPY", "AAPL", "QQQ"], BEGIN, source=SOURCE)
+    assert held["volume"].to_list() == [9.0] * 5
+    before = store.revisions("AAPL", source=SOURCE)
+    assert sorted(before["volume"].to_list()) == [2.0, 4.0]

@@ -74,6 +74,8 @@ class Pulse:
             self._journal.beat(self.agent, self._kind, "working" if job else "idle", told)
         except LakeError as error:
             _log.warning("heartbeat failed: %s", error)
+        except Exception:  # noqa: BLE001 - a thread's door: the next beat may go well
+            _log.exception("heartbeat broke")
 
     def _progress(self, job_id: str, symbol: str | None) -> dict[str, Any]:
         job = self._journal.job(job_id)

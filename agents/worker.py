@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +199,35 @@ def _gaps(shop: Workshop, job: Job) -> dict[str, Any]:
     return gaps.run(lake, source, now=now, **job.params, tell=tell, log=_tell_log, job_id=job.id)
 
 
+def _actions(shop: Workshop, job: Job) -> dict[str, Any]:
+    from agents import reference
+
+    try:
+        lake = shop.lake()
+    except LakeMissingError:
+        return {"symbols": 0, "changed": 0}
+    tell = partial(shop.journal.progress, job.id)
+    now = datetime.now(UTC)
+    return reference.read_actions(
+        lake, shop.source, now=now, **job.params, tell=tell, log=_tell_log
+    )
+
+
+def _instruments(shop: Workshop, job: Job) -> dict[str, Any]:
+    from agents import reference
+
+    lake, tell = shop.lake(create=True), partial(shop.journal.progress, job.id)
+    return reference.read_instruments(
+        lake,
+        shop.source,
+        shop.journal,
+        now=datetime.now(UTC),
+        tell=tell,
+        log=_tell_log,
+        job_id=job.id,
+    )
+
+
 _WORK: dict[str, Callable[[Workshop, Job], dict[str, Any] | list[Piece]]] = {
     "ingest": _ingest,
     "features": _features,
@@ -207,6 +236,8 @@ _WORK: dict[str, Callable[[Workshop, Job], dict[str, Any] | list[Piece]]] = {
     "upkeep": _upkeep,
     "quality": _quality,
     "gaps": _gaps,
+    "actions": _actions,
+    "instruments": _instruments,
 }
 
 
@@ -299,21 +330,22 @@ def _end_process(**_: Any) -> None:
     close_logs()
 
 
-def _begin_beat(**_: Any) -> None:
+def _begin_beat(sender: Any, **_: Any) -> None:
     shop = workshop()
     _configure(shop.settings, shop.journal)
-    _Here.beat = Pulse(shop.journal, shop.agent, "beat", next_step=_next_task).start()
+    # Its own application: to the thread of the pulse the current one is another.
+    step = partial(_next_task, sender.app)
+    _Here.beat = Pulse(shop.journal, shop.agent, "beat", next_step=step).start()
     atexit.register(_Here.beat.stop)
     _watch(shop)
 
 
-def _next_task() -> str:
+def _next_task(app: Any) -> str:
     """The periodic task that is due next, and when (UTC)."""
-    from celery import current_app
     from celery.schedules import maybe_schedule
 
     now = datetime.now(UTC)
-    entries = current_app.conf.beat_schedule.values()
+    entries = app.conf.beat_schedule.values()
     due = {entry["task"]: maybe_schedule(entry["schedule"]) for entry in entries}
     left = {task: schedule.remaining_estimate(now) for task, schedule in due.items()}
     task = min(left, key=lambda one: left[one])

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lake.journal import Job, Journal
 
 
+_SEVERAL = 1.5
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     add(app, ingest)
@@ -169,7 +172,7 @@ def _said(facts: dict[str, Any], *, one_a_minute: bool) -> str:
 
 
 def _length(minutes: float) -> str:
-    return f"{minutes:.0f} minutes" if minutes >= 1 else "under a minute"
+    return f"{minutes:.0f} minutes" if minutes >= _SEVERAL else "about a minute"
 
 
 def _queue(journal: "Journal", asked: _Asked) -> "list[Job]":

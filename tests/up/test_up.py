@@ -70,6 +70,20 @@ def test_everything_runs_and_one_ctrl_c_ends_all_of_it(house, home, ports):
     assert "Everything is stopped." in house.out.read_text()
 
 
+def test_every_agent_goes_on_beating(house, home):
+    """Each beats at its start; the later beats come from another thread."""
+    heard = {}
+
+    def all_beat_again():
+        with Journal.open(home) as journal:
+            for agent in journal.agents():
+                moment = round(time.time() - agent.age)
+                heard.setdefault(agent.name, set()).add(moment)
+        return all(max(moments) - min(moments) >= 8 for moments in heard.values())
+
+    wait_for(all_beat_again, 60)
+
+
 def test_no_process_is_left_when_it_is_killed(house, home, run):
     processes = list(of_home(home))
     house.kill()

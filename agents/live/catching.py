@@ -6,7 +6,7 @@ of a complete answer go over those of the stream, and what the stream missed com
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from agents import backfill
@@ -24,6 +24,8 @@ from lake.logs import logger
 EVERY = timedelta(minutes=30)
 #: Holes that are older are the gap scanner's.
 _REACH = timedelta(days=7)
+#: What is read again, and how often, by another clock than this machine's.
+_AGAIN_REACH, _AGAIN_EVERY = timedelta(hours=6), timedelta(hours=1)
 _LOOK_EVERY = 0.2
 #: Seconds between two rounds, however fast the clock; after one that failed, or was refused.
 _APART, _FAILED, _REFUSED = 2.0, 10.0, 60.0
@@ -59,6 +61,7 @@ class Catcher:
         self._clock, self._log = clock, log
         self._asked = threading.Event()
         self._done_at: datetime | None = None
+        self._again_at: datetime | None = None
         self._planned: date | None = None
         self._unknown: tuple[str, ...] = ()
         self._not_before = 0.0
@@ -104,6 +107,7 @@ class Catcher:
         fetcher = Fetcher(self._lake, self._source, "bars_1m", log=self._log)
         for part in self._missing(now):
             fetcher.fetch(part)
+        self._read_again(now)
         self._done_at = now
         self._not_before = time.monotonic() + _APART
         self.problem, self.refused = self._said_unknown(), False
@@ -134,6 +138,22 @@ class Catcher:
             for symbol in symbols
             if (since := _since(held[symbol], edge)) < edge
         }
+        return self._packed(holes)
+
+    def _read_again(self, now: datetime) -> None:
+        """Read the last hours again each hour, where the scheduler cannot: by another clock than ours."""
+        since, self._again_at = self._again_at, self._again_at or now
+        if self._clock.agrees or since is None or timedelta() <= now - since < _AGAIN_EVERY:
+            return
+        edge = self._source.edge(now)
+        span = [(edge - _AGAIN_REACH, edge)]
+        known = [symbol for symbol in self._symbols if symbol not in self._unknown]
+        fetcher = Fetcher(self._lake, self._source, "bars_1m", again=True, log=self._log)
+        for part in self._packed(dict.fromkeys(known, span)):
+            fetcher.fetch(part)
+        self._again_at = now
+
+    def _packed(self, holes: Mapping[str, Sequence[Interval]]) -> list[Part]:
         ability = self._source.abilities
         return pack(holes, page_bars=ability.page_bars, most_symbols=ability.most_symbols)
 

@@ -105,7 +105,8 @@ def test_a_stopped_kind_puts_back_what_it_is_on_and_a_later_worker_goes_on(place
     switches.turn(journal, "upkeep", "running")
     wait_for(lambda: not waiting(place))
     tasks.send_unfinished(journal)
-    assert wait_for(lambda: (now := journal.job(job.id)).is_finished and now).state == "done"
+    ended = wait_for(lambda: (now := journal.job(job.id)).is_finished and now)
+    assert (ended.state, ended.error) == ("done", None)
 
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])

@@ -7,26 +7,13 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from agents.alerts import STALLED, Watch
 from lake.journal import Journal, alerts, events
-
-
-class Clock:
-    """A clock that tests move."""
-
-    def __init__(self):
-        self.now = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-    def __call__(self):
-        return self.now
-
-    def move(self, seconds):
-        self.now += timedelta(seconds=seconds)
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -54,9 +54,9 @@ def control(url):
 @pytest.fixture
 def source(url, tmp_path, monkeypatch):
     monkeypatch.setattr("agents.sources.alpaca._PAGE_BARS", 1000)
-    monkeypatch.setattr("agents.sources.http.READ_SECONDS", 1.0)
-    monkeypatch.setattr("agents.sources.http.REQUEST_SECONDS", 1.5)
-    monkeypatch.setattr("agents.sources.http.LONGEST_BACKOFF", 1.0)
+    monkeypatch.setattr("agents.sources.http.READ_SECONDS", 0.5)
+    monkeypatch.setattr("agents.sources.http.REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr("agents.sources.http.LONGEST_BACKOFF", 0.1)
     account = Account("sandbox:iex", "iex", url, url, "k", "s")
     with Journal.open(tmp_path / "journal") as journal:
         yield AlpacaSource(

@@ -2,29 +2,16 @@
 
 import multiprocessing
 import os
-from datetime import UTC, datetime, timedelta
-
-import pytest
+from datetime import UTC, timedelta
 
 from lake.journal import Journal
 from lake.journal.processes import identity, is_dead
 
 
-@pytest.fixture
-def now():
-    return [datetime(2024, 5, 1, 12, tzinfo=UTC)]
-
-
-@pytest.fixture
-def journal(tmp_path, now):
-    with Journal.open(tmp_path, now=lambda: now[0]) as opened:
-        yield opened
-
-
-def test_an_agent_is_seen_as_it_last_told(journal, now):
+def test_an_agent_is_seen_as_it_last_told(journal, clock):
     journal.beat("worker-1", "worker", "idle", {"queue": "barlake"})
     journal.beat("worker-1", "worker", "working", {"queue": "barlake", "job_id": "abc"})
-    now[0] += timedelta(seconds=7)
+    clock.move(seconds=7)
 
     (agent,) = journal.agents()
     assert (agent.name, agent.kind, agent.state, agent.pid) == (
@@ -38,10 +25,10 @@ def test_an_agent_is_seen_as_it_last_told(journal, now):
     assert not agent.stalled
 
 
-def test_a_silent_agent_is_stalled_and_a_stopped_one_is_not(journal, now):
+def test_a_silent_agent_is_stalled_and_a_stopped_one_is_not(journal, clock):
     journal.beat("silent", "worker", "idle", {})
     journal.beat("stopped", "worker", "stopped", {})
-    now[0] += timedelta(seconds=31)
+    clock.move(seconds=31)
 
     assert {agent.name: agent.stalled for agent in journal.agents()} == {
         "silent": True,
@@ -88,10 +75,10 @@ def test_log_lines_come_back_newest_first_and_filtered(journal):
     assert oldest["timestamp"].tzinfo is UTC
 
 
-def test_old_lines_and_agents_are_forgotten(journal, now):
+def test_old_lines_and_agents_are_forgotten(journal, clock):
     journal.log("old", agent="api")
     journal.beat("old", "worker", "idle", {})
-    now[0] += timedelta(days=40)
+    clock.move(days=40)
     journal.log("new", agent="api")
     journal.beat("new", "worker", "idle", {})
 

@@ -1,7 +1,7 @@
 """What the one rate budget promises: nothing is sent that is not there, whoever asks."""
 
 import multiprocessing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -18,23 +18,7 @@ from lake.journal.budget import (
     taken,
 )
 
-NOW = 1_700_000_000.0
-
-
-class Clock:
-    def __init__(self):
-        self.now = datetime.fromtimestamp(NOW, UTC)
-
-    def __call__(self):
-        return self.now
-
-    def move(self, seconds):
-        self.now += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture(params=["shared", "own"])

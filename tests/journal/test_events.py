@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,17 +13,6 @@ from lake.journal import Journal, events
 from lake.journal.events import AlertRaised, BarsCommitted, Heartbeat, JobChanged, Switched
 
 PROCESSES, EACH = 3, 60
-
-
-@pytest.fixture
-def now():
-    return [datetime(2024, 5, 1, 12, tzinfo=UTC)]
-
-
-@pytest.fixture
-def journal(tmp_path, now):
-    with Journal.open(tmp_path, now=lambda: now[0]) as opened:
-        yield opened
 
 
 def switched(number):
@@ -112,10 +101,10 @@ def test_a_reader_of_one_kind_does_not_look_at_the_others_again(journal):
     assert found.next == events.newest(journal)
 
 
-def test_what_a_transaction_told_and_did_not_commit_was_never_told(journal, now):
+def test_what_a_transaction_told_and_did_not_commit_was_never_told(journal, clock):
     def fail():
         with journal.database.writing() as connection:
-            events.tell(connection, switched(1), at=now[0])
+            events.tell(connection, switched(1), at=clock.now)
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -199,11 +188,11 @@ def test_a_reader_that_follows_many_writers_misses_nothing_and_sees_nothing_twic
         assert mine == [str(number) for number in range(EACH)]
 
 
-def test_old_events_are_forgotten_and_a_reader_that_was_away_is_told(journal, now):
+def test_old_events_are_forgotten_and_a_reader_that_was_away_is_told(journal, clock):
     for number in range(3):
         events.tell(journal, switched(number))
     away = events.read(journal, 0, limit=1).next
-    now[0] += timedelta(days=31)
+    clock.move(days=31)
     events.tell(journal, switched(3))
     events.tell(journal, switched(4))
 
@@ -215,10 +204,10 @@ def test_old_events_are_forgotten_and_a_reader_that_was_away_is_told(journal, no
     assert reasons(events.read(journal, 3)) == ["3", "4"]  # it has seen all that is forgotten
 
 
-def test_a_number_is_never_given_twice_however_long_nothing_happens(journal, now):
+def test_a_number_is_never_given_twice_however_long_nothing_happens(journal, clock):
     events.tell(journal, switched(1), switched(2))
     last = events.newest(journal)
-    now[0] += timedelta(days=400)
+    clock.move(days=400)
     journal.prune(older_than=timedelta(days=30))
     events.tell(journal, switched(3))
 

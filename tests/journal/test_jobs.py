@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,30 +21,6 @@ from lake.journal import Journal, JournalBusyError, JournalVersionError, LeaseLo
 from lake.journal import engine as journal_engine
 
 DAY = date(2024, 1, 1)
-
-
-class Clock:
-    """A clock that tests move."""
-
-    def __init__(self):
-        self.now = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-    def __call__(self):
-        return self.now
-
-    def move(self, seconds):
-        self.now += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def journal(tmp_path, clock):
-    with Journal.open(tmp_path, now=clock) as opened:
-        yield opened
 
 
 def queue(journal, first=0, last=9, symbol="SPY", **params):

@@ -1,7 +1,7 @@
 """What switches, alerts, tallies and the outlook of a job promise."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
@@ -9,31 +9,6 @@ import pytest
 from lake.errors import InvalidError
 from lake.journal import Journal, alerts, events, switches, tallies
 from lake.journal.outlook import Outlook, outlook
-
-
-class Clock:
-    """A clock that tests move."""
-
-    def __init__(self):
-        self.now = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-    def __call__(self):
-        return self.now
-
-    def move(self, **span):
-        self.now += timedelta(**span)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def journal(tmp_path, clock):
-    with Journal.open(tmp_path, now=clock) as opened:
-        yield opened
-
 
 # Switches
 

@@ -50,7 +50,9 @@ _FIELDS = {
 #: Status codes of the tapes: halts and pauses, and what ends them.
 _HALTED, _RESUMED = {"2", "H", "P"}, {"3", "T", "Q"}
 
-_NOT_ON_FEED, _NO_SUCH_FEED = 410, 404
+_NO_SUCH_FEED = 404
+#: A list of symbols and channels is refused as a whole.
+_REFUSED_LISTS = (400, 405, 409, 410)
 _SHOWN = 5
 #: Feeds whose stream is not of version 2.
 _VERSIONS = {"boats": "v1beta1"}
@@ -223,6 +225,7 @@ class _Line(StockDataStream):
         self._came.put(message)
 
     async def _start_ws(self) -> None:
+        self.told = frozenset()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await super()._start_ws()
@@ -250,8 +253,8 @@ class _Line(StockDataStream):
             raise ValueError("no answer to the keys")
 
     async def _consume(self) -> bool:
-        self.connects += 1
-        self.heard_at, self.told, self.trouble = time.monotonic(), frozenset(), None
+        self.connects += 1  # after a message that could not be read too: its bars are lost as well
+        self.heard_at, self.trouble = time.monotonic(), None
         self.is_connected = True
         try:
             return bool(await super()._consume())
@@ -280,8 +283,8 @@ class _Line(StockDataStream):
     async def _judge(self, answer: Mapping[str, Any]) -> None:
         """Note what a refusal means, and end where it stays."""
         code, said = answer.get("code"), f"{answer.get('code')}: {answer.get('msg')}"
-        if code == _NOT_ON_FEED and self._handlers["statuses"]:  # bars are worth more than halts
-            self._handlers["statuses"].clear()
+        if self.is_connected and code in _REFUSED_LISTS and self._handlers["statuses"]:
+            self._handlers["statuses"].clear()  # bars are worth more than halts
             await self._send_subscribe_msg()
             return
         kind, advice = _REFUSALS.get(code, ("lost", "It is tried again."))

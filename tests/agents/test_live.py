@@ -85,6 +85,7 @@ def test_where_there_is_no_stream_rest_brings_the_same(play, way):
     with play.listening(BARLAKE_WATCH_BY=by):
         shown = wait_for(lambda: play.is_in("polling"))
         assert ("405" in shown.detail.get("problem", "")) == (by == "stream")
+        wait_for(lambda: bool(alerts.read(play.journal, kind="live")) == (by == "stream"))
         play.converges(2)
 
 

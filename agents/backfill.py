@@ -171,7 +171,9 @@ def run(
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
     task = Task(names, *span, dataset=dataset, again=again, order=order)
     planned = plan(lake, source, task, now)
-    fetcher = Fetcher(lake, source, dataset, again=again, log=log, job_id=job_id)
+    fetcher = Fetcher(
+        lake, source, dataset, again=again, log=log, job_id=job_id, asof=sessions.today(now)
+    )
     fetch(fetcher, planned.parts, tell)
     count = counted(fetcher.count) | {"actions": planned.actions}
     done = max(sum(part.steps for part in planned.parts), 1)

@@ -20,7 +20,17 @@ from lake.home import Home
 from lake.settings import Settings
 
 #: What a queue carries: each kind of work has its own, so that a worker may be kept for some.
-KINDS = ("ingest", "gaps", "features", "train", "simulate", "upkeep", "quality")
+KINDS = (
+    "ingest",
+    "gaps",
+    "actions",
+    "instruments",
+    "features",
+    "train",
+    "simulate",
+    "upkeep",
+    "quality",
+)
 
 
 def queue_of(kind: str) -> str:

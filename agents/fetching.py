@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from queue import Empty, Full, Queue
 from typing import Any, Self
 
@@ -67,6 +67,8 @@ class Fetcher:
         log: Takes one structured line a commit.
         job_id: Kept with quarantined bars.
         committed: Told of each commit.
+        asof: A ticker means the paper that had it on this day (New York); by default today, by the
+            lake's clock.
     """
 
     def __init__(
@@ -79,10 +81,12 @@ class Fetcher:
         log: Log = lambda **_: None,
         job_id: str | None = None,
         committed: Callable[[Fetched, Commit], None] = lambda *_: None,
+        asof: date | None = None,
     ) -> None:
         self._lake, self._source, self._dataset = lake, source, dataset
         self._again, self._log, self._job_id = again, log, job_id
         self._committed = committed
+        self._asof = asof or sessions.today(lake.now)
         daily = check_dataset(dataset).timeframe == "1d"
         self._after: Next = next_day if daily else next_minute
         self._seen: dict[str, list[Interval]] = {}
@@ -144,7 +148,7 @@ class Fetcher:
     def _ask(
         self, symbols: Sequence[str], start: datetime, end: datetime, part: Part, tell: Tell
     ) -> None:
-        pages = self._source.pages(symbols, start, end, self._dataset)
+        pages = self._source.pages(symbols, start, end, self._dataset, asof=self._asof)
         with _Ahead(answered(pages, symbols, start, end, after=self._after)) as parts:
             for together in _together(parts):
                 self._commit(together, part, tell)

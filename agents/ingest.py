@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from agents import backfill
@@ -13,7 +13,7 @@ from agents.planning import Part
 from agents.queueing import span
 from agents.sources import Log, ProviderRefusedError, Source, UnknownSymbolError
 from agents.telling import tell_bars
-from lake import Commit, Fetched, Lake
+from lake import Commit, Fetched, Lake, sessions
 from lake.errors import LakeError
 from lake.journal import Job, Journal
 from lake.journal.parts import Piece
@@ -62,25 +62,27 @@ class Ingest:
 
     def _whole(self, job: Job, task: Task, now: datetime) -> dict[str, Any] | list[Piece]:
         planned = backfill.plan(self.lake, self.source, task, now)
+        asof = sessions.today(now)  # of all parts, whenever they are done
         if len(planned.parts) > 1:
-            pieces = [_piece(part, task) for part in planned.parts]
+            pieces = [_piece(part, task, asof) for part in planned.parts]
             pieces[0].params.update(actions=planned.actions, unknown=planned.unknown)
             return pieces
-        counts = self._fetch(job, task, planned.parts)
+        counts = self._fetch(job, task, planned.parts, asof)
         self.journal.progress(job.id, 1, 1, backfill.said(planned, counts))
         _check_unknown(planned.unknown, self.source.name, len(task.symbols))
-        return counts | {"actions": planned.actions}
+        return counts | {"actions": planned.actions, "asof": asof.isoformat()}
 
     def _part(self, job: Job) -> dict[str, Any]:
         part, task = _read(job)
+        asof = date.fromisoformat(job.params.get("asof") or job.created_at.date().isoformat())
         try:
-            return self._fetch(job, task, [part])
+            return self._fetch(job, task, [part], asof)
         except ProviderRefusedError as error:
             if error.status in _REFUSED_ALL and job.parent is not None:
                 self.journal.give_up_parts(job.parent, str(error))
             raise
 
-    def _fetch(self, job: Job, task: Task, parts: Sequence[Part]) -> dict[str, Any]:
+    def _fetch(self, job: Job, task: Task, parts: Sequence[Part], asof: date) -> dict[str, Any]:
 
         def committed(fetched: Fetched, commit: Commit) -> None:
             tell_bars(self.journal, fetched, commit, task.dataset)
@@ -93,6 +95,7 @@ class Ingest:
             log=self.log,
             job_id=job.id,
             committed=committed,
+            asof=asof,
         )
         began = time.monotonic()
 
@@ -110,6 +113,7 @@ class Ingest:
             name: sum(int(result.get(name, 0)) for result in results) for name in _COUNTS
         }
         counts |= {"parts": len(parts), "actions": parts[0].params.get("actions", 0)}
+        counts |= {"asof": parts[0].params.get("asof")}
         failed = [part.error or "" for part in parts if part.state == "failed"]
         if failed:
             raise PartsFailedError(len(failed), len(parts), list(dict.fromkeys(failed)))
@@ -126,7 +130,7 @@ def _task(job: Job, history: str, now: datetime) -> Task:
     return Task(tuple(job.symbols), first, last, **asked)
 
 
-def _piece(part: Part, task: Task) -> Piece:
+def _piece(part: Part, task: Task, asof: date) -> Piece:
     """A part as its job keeps it."""
     params = {
         "symbols": [*part.symbols],
@@ -136,6 +140,7 @@ def _piece(part: Part, task: Task) -> Piece:
         "bars": part.bars,
         "dataset": task.dataset,
         "again": task.again,
+        "asof": asof.isoformat(),
     }
     return Piece(part.symbols[0] if len(part.symbols) == 1 else "", params, part.steps)
 

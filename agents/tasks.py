@@ -49,6 +49,10 @@ _FORGOTTEN = timedelta(seconds=30)
 _NIGHTLY = crontab(hour="8", minute="15")
 _NIGHTLY_QUALITY = crontab(hour="7", minute="45")
 _NIGHTLY_GAPS = crontab(hour="6", minute="30")
+#: Just after midnight in New York, when providers know the tickers of the new day; before the scan for
+#: gaps, which asks when papers were listed.
+_NIGHTLY_ACTIONS = crontab(hour="5", minute="15")
+_NIGHTLY_INSTRUMENTS = crontab(hour="5", minute="40")
 _NIGHTLY_REREAD = crontab(hour="5", minute="30")
 
 
@@ -105,6 +109,8 @@ def _configuration() -> dict[str, Any]:
             "upkeep every night": {"task": "upkeep", "schedule": _NIGHTLY},
             "quality every night": {"task": "quality", "schedule": _NIGHTLY_QUALITY},
             "gaps every night": {"task": "gaps", "schedule": _NIGHTLY_GAPS},
+            "actions every night": {"task": "actions", "schedule": _NIGHTLY_ACTIONS},
+            "instruments every night": {"task": "instruments", "schedule": _NIGHTLY_INSTRUMENTS},
             "the last days every night": {
                 "task": "reread",
                 "schedule": _NIGHTLY_REREAD,
@@ -311,6 +317,18 @@ def reread(window: Literal["hours", "days"]) -> dict[str, Any]:
         send=send,
     )
     return {"job_id": job.id, "state": "queued" if new else "held"}
+
+
+@celery.task(name="actions", bind=True, throws=(LakeError,))
+def actions(self: Task, job_id: str | None = None) -> dict[str, Any]:
+    """Queue door of :func:`agents.reference.read_actions`; without a job it makes one."""
+    return _work(self, job_id) if job_id else _periodic(self, "actions")
+
+
+@celery.task(name="instruments", bind=True, throws=(LakeError,))
+def instruments(self: Task, job_id: str | None = None) -> dict[str, Any]:
+    """Queue door of :func:`agents.reference.read_instruments`; without a job it makes one."""
+    return _work(self, job_id) if job_id else _periodic(self, "instruments")
 
 
 def _periodic(task: Task, kind: str) -> dict[str, Any]:

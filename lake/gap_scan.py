@@ -26,6 +26,7 @@ from lake.coverage import Interval, merge
 from lake.datasets import check_dataset
 from lake.gap_memory import Memory
 from lake.halts import halts_of
+from lake.instruments import lifespans as known_lifespans
 from lake.presence import MINUTE, Days, Lifespan
 from lake.schema import UTC_TIME, check_symbol
 from lake.sessions import Moment
@@ -164,14 +165,17 @@ def scan(
         dataset: ``bars_1m``, or ``bars_daily``, where a day is one minute.
         start: As for :meth:`lake.Lake.bars`; without one from the first fetched moment of each.
         end: As ``start``; without one to the last fetched moment.
-        lifespans: When papers were listed (inside) and delisted (outside), by symbol.
+        lifespans: When papers were listed (inside) and delisted (outside), by symbol; None: as the
+            lake's instruments tell.
         answers: Sessions that were asked for again just now, for the memory.
         now: When; the lake's clock by default.
 
     Yields:
         One scan a symbol that was fetched or asked about.
     """
-    scanner = _Scanner(lake, source, check_dataset(dataset).name, lifespans or {})
+    if lifespans is None:
+        lifespans = known_lifespans(lake, source, symbols)
+    scanner = _Scanner(lake, source, check_dataset(dataset).name, lifespans)
     yield from scanner.scan([*symbols], (start, end), answers or {}, now or lake.now)
 
 
@@ -183,7 +187,7 @@ def look(
     dataset: str = "bars_1m",
     start: Moment = None,
     end: Moment = None,
-    lifespan: Lifespan = (None, None),
+    lifespan: Lifespan | None = None,
 ) -> Scan | None:
     """The scan of one symbol; None where nothing of it was fetched and no range is named.
 
@@ -199,7 +203,7 @@ def look(
         dataset=dataset,
         start=start,
         end=end,
-        lifespans={ticker: lifespan},
+        lifespans=None if lifespan is None else {ticker: lifespan},
     )
     return next(found, None)
 

@@ -14,7 +14,7 @@ from lake.views import COLUMN_COMMENTS, COMMENTED, VIEWS
 
 #: 1: the first tables. 2: live and daily bars, pins; files of bars hold one source each.
 #: 3: macros, daily bars of one source, comments on columns.
-#: 4: scans for gaps, and halts.
+#: 4: scans for gaps, halts, instruments, lists of symbols, and what was read about them.
 LAYOUT = 4
 
 _OPTIONS = {

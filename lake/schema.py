@@ -131,6 +131,26 @@ TABLES: dict[str, tuple[str, str]] = {
         reason VARCHAR, recorded_at TIMESTAMPTZ NOT NULL""",
         "trading halts as status messages told them, the newest row holds; end is when trading goes on, null while it does not",
     ),
+    "instruments": (
+        """source VARCHAR NOT NULL, instrument_id VARCHAR NOT NULL, symbol VARCHAR NOT NULL, valid_from DATE, valid_to DATE,
+        asset_class VARCHAR, exchange VARCHAR, calendar VARCHAR, name VARCHAR, status VARCHAR, listed DATE, delisted DATE,
+        first_seen DATE, last_seen DATE, recorded_at TIMESTAMPTZ NOT NULL, superseded_at TIMESTAMPTZ""",
+        "papers and the tickers they had, from valid_from (inside) to valid_to (outside); superseded_at is null for what holds",
+    ),
+    "symbol_lists": (
+        """name VARCHAR NOT NULL, valid_from DATE NOT NULL, symbols VARCHAR[] NOT NULL, recorded_at TIMESTAMPTZ NOT NULL""",
+        "named lists of symbols as they were set; of two rows with one valid_from the newer holds, `list_members` shows them",
+    ),
+    "calendar_differences": (
+        """source VARCHAR NOT NULL, session_date DATE NOT NULL, field VARCHAR NOT NULL, ours VARCHAR, theirs VARCHAR,
+        recorded_at TIMESTAMPTZ NOT NULL, superseded_at TIMESTAMPTZ""",
+        "where a provider's calendar is not ours: field is session, open or close (New York times)",
+    ),
+    "reference_reads": (
+        """source VARCHAR NOT NULL, kind VARCHAR NOT NULL, "start" DATE NOT NULL, "end" DATE NOT NULL,
+        row_count BIGINT NOT NULL, changed BIGINT NOT NULL, recorded_at TIMESTAMPTZ NOT NULL""",
+        "which days of a provider's actions, assets and calendar were read completely, and how many rows were news",
+    ),
     "lake_settings": (
         "name VARCHAR NOT NULL, value VARCHAR NOT NULL",
         "settings SQL users share, like default_source",
@@ -194,15 +214,19 @@ SORTED: dict[str, str] = {
 
 #: Tables that grow by a few rows a commit; their rows lie in the catalog itself.
 LEDGERS: tuple[str, ...] = (
+    "calendar_differences",
     "changes",
     "coverage",
     "feature_definitions",
     "gap_scans",
     "halts",
+    "instruments",
     "lake_settings",
     "pins",
+    "reference_reads",
     "series",
     "simulations",
+    "symbol_lists",
 )
 
 _TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}", re.ASCII)

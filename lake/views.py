@@ -90,6 +90,13 @@ VIEWS: dict[str, tuple[str, str]] = {
         FROM (SELECT * EXCLUDE (holes), unnest(holes) AS hole FROM ({_NEWEST_SCANS}))""",
         "holes by the newest scan: class says why, fetched how many answers lack it, asked how often it was asked for again",
     ),
+    "list_members": (
+        """
+        SELECT name, unnest(symbols) AS symbol, valid_from,
+               lead(valid_from) OVER (PARTITION BY name ORDER BY valid_from) AS valid_to, recorded_at
+        FROM (FROM lake.main.symbol_lists QUALIFY recorded_at = max(recorded_at) OVER (PARTITION BY name, valid_from))""",
+        "members of each named list as they are known now, from valid_from (inside) to valid_to (outside, null: until today)",
+    ),
     "macros": (
         _macros(),
         "the macros of the lake: what each takes, what it gives, and a call",

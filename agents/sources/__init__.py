@@ -84,9 +84,18 @@ class Source(Protocol):
         """Which of some symbols the provider surely does not have; none where it does not say."""
 
     def pages(
-        self, symbols: Sequence[str], start: datetime, end: datetime, dataset: str = "bars_1m"
+        self,
+        symbols: Sequence[str],
+        start: datetime,
+        end: datetime,
+        dataset: str = "bars_1m",
+        *,
+        asof: date | None = None,
     ) -> Iterator[Page]:
         """Raw bars of a dataset that open in a range (UTC, end outside), page by page.
+
+        Args:
+            asof: A ticker means the paper that had it on this day; None: as the provider likes.
 
         Raises:
             PlaceLostError: It does not know any more how far it was: begin a new request.
@@ -96,6 +105,12 @@ class Source(Protocol):
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> pl.DataFrame:
         """Corporate actions processed in a range of dates, both included, as ``ACTION_SCHEMA``."""
+
+    def assets(self) -> pl.DataFrame:
+        """Every paper that it lists, dead ones too, as ``lake.papers.ASSET_SCHEMA``."""
+
+    def calendar(self, start: date, end: date) -> pl.DataFrame:
+        """Its sessions between two dates, both included, as ``lake.calendars.CALENDAR_SCHEMA``."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from agents.sources import (
     ProviderBusyError,
     ProviderRefusedError,
 )
+from agents.sources.alpaca_reference import read_action, read_assets, read_calendar
 from agents.sources.http import Patient
 from lake import BAR_SCHEMA, sessions
 from lake.actions import ACTION_SCHEMA
@@ -162,16 +163,33 @@ class AlpacaSource:
     def _assets(self) -> frozenset[str]:
         """Every symbol that Alpaca lists, dead ones too; none where it does not say."""
         try:
-            found = self._trading.fetch("v2", "/assets", {})
+            return frozenset(self.assets()["symbol"])
         except (ProviderRefusedError, ProviderBusyError):
             return frozenset()
-        listed = found if isinstance(found, list) else []
-        return frozenset(str(one["symbol"]) for one in listed if "symbol" in one)
+
+    def assets(self) -> pl.DataFrame:
+        """Every paper that Alpaca lists, dead ones too, as ``ASSET_SCHEMA``."""
+        return read_assets(self._trading.fetch("v2", "/assets", {}), self.name)
+
+    def calendar(self, start: date, end: date) -> pl.DataFrame:
+        """Alpaca's sessions between two dates, both included, as ``CALENDAR_SCHEMA``."""
+        asked = {"start": start.isoformat(), "end": end.isoformat()}
+        return read_calendar(self._trading.fetch("v2", "/calendar", asked), self.name)
 
     def pages(
-        self, symbols: Sequence[str], start: datetime, end: datetime, dataset: str = "bars_1m"
+        self,
+        symbols: Sequence[str],
+        start: datetime,
+        end: datetime,
+        dataset: str = "bars_1m",
+        *,
+        asof: date | None = None,
     ) -> Iterator[Page]:
         """Raw bars of a dataset that open in a range (UTC, end outside), page by page.
+
+        Args:
+            asof: Each ticker means the company that had it on this day, with all of its history
+                under its earlier names; None: today, as Alpaca has it.
 
         Raises:
             PlaceLostError: The token of the next page is not understood any more.
@@ -191,7 +209,7 @@ class AlpacaSource:
             "adjustment": "raw",
             "feed": self._account.feed,
             "sort": "asc",
-        }
+        } | ({} if asof is None else {"asof": asof.isoformat()})
         for answer, last in self._data.walk("v2", "/stocks/bars", asked, of="bars"):
             found = answer.get("bars") or {}
             if not isinstance(found, dict):
@@ -207,7 +225,7 @@ class AlpacaSource:
             "limit": _PAGE_ACTIONS,
         }
         rows = [
-            _action(kind, record)
+            read_action(kind, record)
             for answer, _ in self._data.walk(
                 "v1", "/corporate-actions", asked, of="corporate_actions"
             )
@@ -333,41 +351,6 @@ def _read_time(texts: pl.Series) -> pl.Series:
     texts = texts.cast(pl.String, strict=False)
     times = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False)
     return times.dt.convert_time_zone("UTC")
-
-
-def _action(kind: str, record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """One corporate action; ``kind`` is the plural under which Alpaca lists it."""
-    day = record.get("ex_date") or record.get("effective_date") or record.get("process_date")
-    split = kind in {"forward_splits", "reverse_splits"}
-    new, old = _number(record.get("new_rate")), _number(record.get("old_rate"))
-    ratio = new / old if split and new and old else None
-    amount = record.get("rate") if kind == "cash_dividends" else None
-    symbol = record.get("symbol") or record.get("source_symbol") or record.get("old_symbol")
-    symbol = symbol or record.get("acquiree_symbol")
-    return (
-        str(record.get("id")),
-        symbol,
-        kind.removesuffix("s"),
-        _day(day),
-        _day(record.get("process_date")),
-        ratio,
-        _number(amount),
-        orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode(),
-    )
-
-
-def _number(value: object) -> float | None:
-    try:
-        return float(str(value))
-    except ValueError:
-        return None
-
-
-def _day(value: object) -> date | None:
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        return None
 
 
 def _timeframe(dataset: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
-from app.cli.doors import log_quietly, opened_journal, settings
+from app.cli.doors import log_quietly, opened_journal, opened_lake, settings
 from app.cli.jobs import as_plain, raise_failures, show_jobs, watch, watching
 from app.cli.options import AsJson, Dataset, End, Start
 from app.cli.output import remark, say, show_json
@@ -50,6 +50,10 @@ def ingest(
         Path | None,
         typer.Option("--file", "-f", metavar="FILE", help="More tickers: one a line, # comments."),
     ] = None,
+    list_name: Annotated[
+        str | None,
+        typer.Option("--list", metavar="NAME", help="Who is on a list on any day of the range."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only tell how many requests, minutes, bars and bytes."),
@@ -75,11 +79,13 @@ def ingest(
         barlake ingest SPY --start 2024-05-01 --end 2024-05-31 --wait
         barlake ingest SPY --here                      (no workers needed)
         barlake ingest --file sp500.txt --dry-run      (requests, minutes, bars, disk)
+        barlake ingest --list sp500 --start 2020-01-02 (`barlake lists set` makes the list)
         barlake ingest SPY --dataset bars_daily --start 2016-01-04
     """
     from agents.queueing import check_symbols, ingest_params
 
-    named = [*(symbols or []), *(_listed_in(file) if file else [])]
+    named = [*(symbols or []), *(listed_in(file) if file else [])]
+    named += _members(list_name, start, end) if list_name else []
     tickers = check_symbols(named)
     ingest_params(dataset, again=again, order=order)  # refuses what there is not
     asked = _Asked(tickers, start, end, dataset, again, order)
@@ -108,7 +114,7 @@ class _Asked(NamedTuple):
     order: str
 
 
-def _listed_in(file: Path) -> list[str]:
+def listed_in(file: Path) -> list[str]:
     """The tickers of a file: one or more a line, after ``#`` a comment.
 
     Raises:
@@ -119,6 +125,13 @@ def _listed_in(file: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise SymbolFileError(file, str(error)) from error
     return [word for line in lines for word in line.partition("#")[0].replace(",", " ").split()]
+
+
+def _members(name: str, start: str | None, end: str | None) -> list[str]:
+    from agents.listed import symbols_of
+
+    with opened_lake() as lake:
+        return symbols_of(lake, settings(), name, start, end, now=datetime.now(UTC))
 
 
 class SymbolFileError(InvalidError):

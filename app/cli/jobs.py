@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from lake.journal import Job, Journal
 
 STATES = ("queued", "running", "done", "failed")
-KINDS = ("ingest", "features", "train", "simulate", "upkeep", "gaps", "quality")
+KINDS = (
+    "ingest",
+    "features",
+    "train",
+    "simulate",
+    "upkeep",
+    "gaps",
+    "quality",
+    "actions",
+    "instruments",
+)
 _LOOK_EVERY = 0.3
 _COLUMNS = (
     "job", "kind", "symbol", "range", "state", "progress", "speed", "left", "message",

@@ -25,6 +25,7 @@ AGENTS: tuple[str, ...] = (
     "live",
     "gaps",
     "actions",
+    "instruments",
     "features",
     "train",
     "simulate",

@@ -4,17 +4,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from agents.listed import symbols_of
 from agents.queueing import ORDERS, check_symbols, ingest_params, queue_ingest, span
 from agents.sources import require_keys
 from app.api.errors import error_responses
-from app.api.house import HouseDep
+from app.api.house import House, HouseDep
 from app.api.routes.jobs import JobAnswer
 from app.api.routes.parameters import Range, SymbolPath
 from app.api.security import OPERATE
 from lake.datasets import BARS_1M, DATASETS
-from lake.errors import RangeError
+from lake.errors import LakeMissingError, RangeError
+from lake.lists import ListMissingError
 
 router = APIRouter(tags=["ingest"])
 
@@ -41,8 +43,16 @@ class IngestQuery(Range):
 class IngestBody(IngestQuery):
     """Which bars to fetch, of which symbols."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     symbols: list[str] = Field(
-        min_length=1, max_length=20_000, description="Tickers", examples=[["SPY", "QQQ"]]
+        default_factory=list, max_length=20_000, description="Tickers", examples=[["SPY", "QQQ"]]
+    )
+    list_name: str | None = Field(
+        default=None,
+        alias="list",
+        description="Who is on this list on any day of the range, beside them",
+        examples=["sp500"],
     )
 
 
@@ -53,7 +63,7 @@ def post_ingest_many(body: IngestBody, house: HouseDep, response: Response) -> J
     The job is done in parts by all workers; ``GET /jobs?parent=ID`` lists them. For the rest as
     ``POST /ingest/{symbol}``.
     """
-    return _queued(house, response, body.symbols, body)
+    return _queued(house, response, [*body.symbols, *_members(house, body)], body)
 
 
 @router.post(
@@ -78,9 +88,18 @@ def post_ingest(
     return _queued(house, response, symbol.split(","), _said_once(query, body or IngestQuery()))
 
 
-def _queued(
-    house: HouseDep, response: Response, symbols: list[str], asked: IngestQuery
-) -> JobAnswer:
+def _members(house: House, asked: IngestBody) -> list[str]:
+    if asked.list_name is None:
+        return []
+    try:
+        lake = house.lake
+    except LakeMissingError:
+        raise ListMissingError(asked.list_name) from None
+    ends = asked.start, asked.end
+    return symbols_of(lake, house.settings, asked.list_name, *ends, now=datetime.now(UTC))
+
+
+def _queued(house: House, response: Response, symbols: list[str], asked: IngestQuery) -> JobAnswer:
     wanted = check_symbols(symbols)
     now, dataset = datetime.now(UTC), asked.dataset or BARS_1M.name
     order = asked.order or ORDERS[0]

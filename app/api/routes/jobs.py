@@ -85,9 +85,20 @@ class JobsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["queued", "running", "done", "failed"] | None = None
-    kind: Literal["ingest", "features", "train", "simulate", "upkeep", "gaps", "quality"] | None = (
-        None
-    )
+    kind: (
+        Literal[
+            "ingest",
+            "features",
+            "train",
+            "simulate",
+            "upkeep",
+            "gaps",
+            "quality",
+            "actions",
+            "instruments",
+        ]
+        | None
+    ) = None
     symbol: str | None = Field(default=None, examples=["SPY"])
     parent: str | None = Field(
         default=None, description="The parts of this job; without it, whole jobs", max_length=64

@@ -38,7 +38,7 @@ class Range(BaseModel):
         Raises:
             RangeError: One of them cannot be read, or the range begins in the future.
         """
-        start, end = _unspoiled(self.start), _unspoiled(self.end)
+        start, end = unspoiled(self.start), unspoiled(self.end)
         begin, now = moment(start), datetime.now(UTC)
         if begin is not None and begin > (now if isinstance(begin, datetime) else today(now)):
             problem = f"The range starts at {start}, which is in the future. Ask for a past one."
@@ -60,6 +60,6 @@ def names(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] if text else None
 
 
-def _unspoiled(text: str | None) -> str | None:
+def unspoiled(text: str | None) -> str | None:
     """A time whose ``+`` came as a blank, as it does in a query that was not encoded."""
     return text.strip().replace(" ", "+") if text else None

@@ -14,6 +14,7 @@ from agents.live.agent import LiveAgent, Means, inbox
 from agents.live.asking import Asker
 from agents.live.catching import Catcher
 from agents.live.clock import MarketClock
+from agents.live.gathering import Gatherer
 from agents.live.lease import Lease, connect
 from agents.live.pulse import LivePulse, free_name
 from agents.sources import Source, open_source, open_stream, require_keys
@@ -111,7 +112,10 @@ def listen(
         )
         means.pulse.start()
         threads.callback(means.pulse.stop)
-        for work in (clock.follow, means.lease.keep, means.asker.run, means.catcher.run):
+        gatherer = Gatherer(lake, lambda: means.lease.is_held, _tell)
+        for one in (means.asker, means.catcher, gatherer):
+            _beside(threads, one.run, stop)
+        for work in (clock.follow, means.lease.keep):
             _beside(threads, work, stop)
         LiveAgent(means, asked).run(stop)
 

@@ -4,6 +4,7 @@ from lake.upkeep.deletion import delete_symbol
 from lake.upkeep.gauge import HOLD, Report, Step
 from lake.upkeep.rounds import KEEP, STEPS, Plan, StepError, run
 from lake.upkeep.rules import Rule, RuleError, parse_rules
+from lake.upkeep.steps import gather_live
 
 __all__ = [
     "HOLD",
@@ -16,6 +17,7 @@ __all__ = [
     "Step",
     "StepError",
     "delete_symbol",
+    "gather_live",
     "parse_rules",
     "run",
 ]

@@ -44,6 +44,26 @@ def move_live(gauge: Gauge, cutoff: datetime, tell: Tell) -> dict[str, int]:
     return {"live_bars_moved": moved}
 
 
+def gather_live(lake: "Lake", most: int) -> int:
+    """Make one file of the live ones where there are many; for now and then in a session.
+
+    A reader opens each of them, and a session of live bars comes in a thousand.
+
+    Args:
+        lake: Whose.
+        most: So many may stay as they are.
+
+    Returns:
+        How many were merged.
+    """
+    gauge, counted, merged = Gauge(lake), count_files(lake), 0
+    for table in (dataset.live or "" for dataset in _with_live()):
+        if counted.get(table, 0) > most:
+            _rewrite_all(gauge, table)
+            merged += _merge_all(gauge, table, lambda _: None)
+    return merged
+
+
 def live_series(lake: "Lake", dataset: Dataset, cutoff: datetime) -> list[tuple[str, str, int]]:
     """Which series have live bars that open before the cutoff: source, symbol, how many."""
     with lake.reading() as connection:

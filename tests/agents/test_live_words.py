@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from agents.live.words import Word, Words
 from lake import BAR_SCHEMA, Covered, Fetched
+from lake.upkeep import gather_live
 
 BEGIN = datetime(2024, 11, 4, 15, 0, tzinfo=UTC)
 SOURCE = "sandbox:iex"
@@ -87,3 +88,20 @@ def test_one_commit_corrects_bars_wherever_they_are_held(store):
     assert held["volume"].to_list() == [9.0] * 5
     before = store.revisions("AAPL", source=SOURCE)
     assert sorted(before["volume"].to_list()) == [2.0, 4.0]
+
+
+def test_a_session_of_small_files_becomes_one_and_every_bar_and_revision_stays(store):
+    for minute in range(6):
+        tell(store, pl.concat([said(minute, 1.0), said(minute, 2.0, "AAPL")]))
+        tell(store, said(minute, 3.0))
+    before = store.bars(["AAPL", "SPY"], source=SOURCE)
+    revisions = store.revisions("SPY", source=SOURCE)
+
+    assert gather_live(store, 60) == 0
+    assert gather_live(store, 3) > 3
+
+    assert store.bars(["AAPL", "SPY"], source=SOURCE).equals(before)
+    assert store.revisions("SPY", source=SOURCE).equals(revisions)
+    assert gather_live(store, 1) == 0
+    tell(store, said(2, 4.0))
+    assert volumes(store)[2] == 4.0

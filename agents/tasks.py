@@ -292,7 +292,8 @@ def reread(window: Literal["hours", "days"]) -> dict[str, Any]:
     Args:
         window: ``hours`` or ``days``, as :func:`agents.live.rereading.due` has them.
     """
-    from agents.live.rereading import due  # after the fork: both need polars
+    from agents.live.rereading import due  # after the fork: they need polars
+    from agents.live.watched import watched
     from agents.queueing import queue_ingest
 
     shop, now = workshop(), datetime.now(UTC)
@@ -303,7 +304,8 @@ def reread(window: Literal["hours", "days"]) -> dict[str, Any]:
         lake = shop.lake()
     except LakeMissingError:
         lake = None
-    asked = due(window, shop.settings.watched, lake, shop.settings.source, now)
+    named = watched(shop.settings, lake, now)
+    asked = due(window, named, lake, shop.settings.source, now)
     if asked is None:
         return {"job_id": None, "state": "nothing is due"}
     job, new = queue_ingest(

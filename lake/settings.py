@@ -19,6 +19,7 @@ from lake.room import parse_room
 ALPACA_DATA = "https://data.alpaca.markets"
 ALPACA_PAPER = "https://paper-api.alpaca.markets"
 ALPACA_STREAM = "wss://stream.data.alpaca.markets"
+_LIST = "list:"
 _SCHEMES = {"http", "https", "ws", "wss"}
 _BROKERS = {"redis", "rediss", "redis+socket", "unix"}
 _FEEDS = ("iex", "sip", "otc", "boats")
@@ -230,6 +231,11 @@ class Settings(BaseSettings):
         return _symbols(self.watch)
 
     @property
+    def watched_lists(self) -> tuple[str, ...]:
+        """The named lists whose members' bars are fetched as they come."""
+        return tuple(word.removeprefix(_LIST) for word in _words(self.watch) if _is_list(word))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences a door says once at its start, about settings that do nothing."""
         if self.iex_token.get_secret_value():
@@ -277,16 +283,25 @@ def _check_env_file(file: Path) -> None:
 
 
 def _symbols(text: str) -> tuple[str, ...]:
-    """Tickers apart by commas or spaces, or those in a file that is named after an ``@``."""
+    """The tickers among what is named; names of lists are left out."""
     from lake.schema import check_symbol  # of weight, and seldom needed
 
+    return tuple(sorted({check_symbol(word) for word in _words(text) if not _is_list(word)}))
+
+
+def _is_list(word: str) -> bool:
+    return word.startswith(_LIST)
+
+
+def _words(text: str) -> list[str]:
+    """What is named, apart by commas or spaces; or in a file whose name follows an ``@``."""
     if text.startswith("@"):
         file = Path(text[1:]).expanduser()
         try:
             text = " ".join(line.partition("#")[0] for line in file.read_text().splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{file} cannot be read ({type(error).__name__})") from None
-    return tuple(sorted({check_symbol(word) for word in text.replace(",", " ").split()}))
+    return text.replace(",", " ").split()
 
 
 def _host(url: str) -> str:

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
@@ -17,6 +18,7 @@ from agents.live.clock import MarketClock
 from agents.live.gathering import Gatherer
 from agents.live.lease import Lease, connect
 from agents.live.pulse import LivePulse, free_name
+from agents.live.watched import watched
 from agents.sources import Source, open_source, open_stream, require_keys
 from lake.errors import InvalidError, LakeError
 from lake.journal import Journal
@@ -55,25 +57,33 @@ def run(settings: Settings, symbols: Sequence[str] = (), *, stderr: bool = True)
         stderr: Whether log lines go there too.
 
     Raises:
-        NothingWatchedError, KeysMissingError: There is nothing to do.
+        NothingWatchedError, ListMissingError, KeysMissingError: There is nothing to do.
         BrokerMissingError: No broker answers, so nobody can tell whether another one listens.
     """
-    watched = tuple(symbols) or settings.watched
-    if not watched:
+    if not symbols and not settings.watch:
         raise NothingWatchedError
     require_keys(settings)
     broker.require(broker.broker_url(settings))
+    named = tuple(symbols) or _named(settings)
     with Journal.open(settings.journal_url or settings.home) as journal, _stopping() as stop:
         name = free_name(journal)
         _log_as(name.partition("@")[0], settings, journal, stderr=stderr)
         Watch(journal, settings.alert_webhook.get_secret_value()).start()
-        listen(settings, watched, journal, name, stop)
+        listen(settings, named, journal, name, stop)
         close_logs()
+
+
+def _named(settings: Settings) -> tuple[str, ...]:
+    with open_by(settings, create=True) as lake:
+        named = watched(settings, lake, datetime.now(UTC))
+    if not named:
+        raise NothingWatchedError
+    return named
 
 
 def listen(
     settings: Settings,
-    watched: Sequence[str],
+    symbols: Sequence[str],
     journal: Journal,
     name: str,
     stop: threading.Event,
@@ -82,7 +92,7 @@ def listen(
 
     Args:
         settings: Of the door.
-        watched: Tickers.
+        symbols: Tickers.
         journal: Where heartbeats go.
         name: Of the agent.
         stop: Ends it, in good order.
@@ -100,12 +110,12 @@ def listen(
             lake=lake,
             journal=journal,
             source=settings.source,
-            symbols=watched,
+            symbols=symbols,
             stream=stream,
             lease=Lease(connect(broker.broker_url(settings)), place),
             clock=clock,
-            asker=Asker(source(), watched, clock, put, _tell),
-            catcher=Catcher(lake, source(), watched, clock, _tell),
+            asker=Asker(source(), symbols, clock, put, _tell),
+            catcher=Catcher(lake, source(), symbols, clock, _tell),
             pulse=LivePulse(journal, name),
             always=settings.watch_hours == "always",
             log=_tell,

@@ -70,7 +70,7 @@ def up(settings: Settings, echo: Callable[[str], None]) -> None:
     with lock:
         lock.note()
         check_ports(place)
-        if settings.watched:
+        if settings.watch:
             require_keys(settings)
         with kept(place, "up"), Journal.open(settings.journal_url or place.home) as journal:
             configure_logs("up", home=place.home, journal=journal, stderr=False)
@@ -107,7 +107,7 @@ def _run(place: Place, journal: Journal, shown: Screen, stop: Stop) -> None:
 def _parts(place: Place, journal: Journal) -> list[Part]:
     numbers = range(1, place.settings.workers + 1)
     workers = [worker_part(place, journal, number) for number in numbers]
-    live = [live_part(place, journal)] if place.settings.watched else []
+    live = [live_part(place, journal)] if place.settings.watch else []
     return [*workers, beat_part(place, journal), *live, api_part(place), ui_part(place)]
 
 

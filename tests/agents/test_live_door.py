@@ -1,10 +1,15 @@
 """What the door of the live agent says before it begins."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 
 from agents.live.door import main
+from agents.live.watched import watched
 from app.cli.main import outcome
+from lake import lists
 from lake.errors import SettingsError
+from lake.lists import ListMissingError
 from lake.settings import load_settings
 
 
@@ -45,6 +50,18 @@ def test_the_command_says_the_same(here, monkeypatch, capsys):
     assert outcome(["live"]) == 2
     assert "nothing to watch" in capsys.readouterr().err
     assert outcome(["live", "no ticker!"]) == 2
+
+
+def test_members_of_a_list_are_watched_from_the_day_it_is_set(here, monkeypatch, store):
+    monkeypatch.setenv("BARLAKE_WATCH", "list:mine,SPY")
+    lists.set_list(store, "mine", ["AAPL", "QQQ"], date(2024, 11, 4))
+    at = [datetime(2024, 11, day, 15, tzinfo=UTC) for day in (1, 4)]
+
+    assert watched(load_settings(), store, at[0]) == ("SPY",)
+    assert watched(load_settings(), store, at[1]) == ("AAPL", "QQQ", "SPY")
+    monkeypatch.setenv("BARLAKE_WATCH", "list:other")
+    with pytest.raises(ListMissingError):
+        watched(load_settings(), store, at[1])
 
 
 def test_symbols_are_named_in_a_list_or_in_a_file(here, monkeypatch):

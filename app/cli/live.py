@@ -37,13 +37,11 @@ def live(
     from app.up.membership import join
 
     chosen = settings()
-    named = check_symbols(symbols) if symbols else list(chosen.watched)
-    if not named:
+    named = check_symbols(symbols) if symbols else []
+    if not named and not chosen.watch:
         raise door.NothingWatchedError
     require_keys(chosen)
     with nullcontext() if chosen.redis_url else join(chosen):
-        some = ", ".join(named[:10]) + (" ..." if len(named) > 10 else "")  # noqa: PLR2004 - a line
-        say(
-            f"Listening for {some} from {chosen.source}. Ctrl-C ends it; `barlake agents` shows how it is."
-        )
+        shown = (" ".join(named) or chosen.watch)[:200]
+        say(f"Listening to {chosen.source}: {shown}. Ctrl-C ends it; `barlake agents` shows how.")
         door.run(chosen, named, stderr=False)

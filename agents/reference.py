@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from agents.renaming import Renames
-from agents.sources import Log, Source
+from agents.sources import Log, ProviderRefusedError, Source
 from lake import Lake, calendars, instruments, known, sessions
 from lake.actions import Answered, provider_of
 from lake.journal import Journal, alerts
@@ -24,8 +24,10 @@ LATE, AHEAD = timedelta(days=90), timedelta(days=30)
 WHOLE = timedelta(days=7)
 #: A request for corporate actions names so many symbols.
 _TOGETHER = 100
+#: A request that a symbol spoils is refused like this: the others are asked for without it.
+_SPOILT = (400, 404, 422)
 _SHOWN = 5
-#: Of whom nothing is said: bars that somebody imported are of no provider's papers.
+#: Where histories begin whose source does not say.
 _FIRST = sessions.FIRST_SESSION
 
 
@@ -64,13 +66,24 @@ def read_actions(
         whole = read is None or read - AHEAD <= today - WHOLE
     first, last = since if whole else today - LATE, today + AHEAD
     asked = sorted(set(symbols)) or _every(lake, source.name)
-    found = changed = 0
-    for begin in range(0, len(asked), _TOGETHER):
-        some = tuple(asked[begin : begin + _TOGETHER])
-        told = source.actions(some, first, last)
+    packs = [asked[begin : begin + _TOGETHER] for begin in range(0, len(asked), _TOGETHER)]
+    found = changed = done = 0
+    while packs:
+        some = tuple(packs.pop(0))
+        try:
+            told = source.actions(some, first, last)
+        except ProviderRefusedError as error:
+            if error.status not in _SPOILT:
+                raise
+            middle = len(some) // 2
+            packs[:0] = [[*some[:middle]], [*some[middle:]]] if middle else []
+            if not middle:
+                done += 1
+                log(stage="actions", level="warning", symbol=some[0], reason=str(error))
+            continue
         changed += lake.commit_actions(Answered(source.name, told, some, first, last))
-        found += told.height
-        tell(begin + len(some), len(asked), f"{found:,} corporate actions")
+        found, done = found + told.height, done + len(some)
+        tell(done, len(asked), f"{found:,} corporate actions")
     if asked and not symbols:
         with lake.writing() as transaction:
             read_now = ("actions", first, last, found)
@@ -118,6 +131,8 @@ def read_instruments(
     tell(1, 3, "comparing the calendar")
     differing = compare_calendar(lake, source, journal, today=today, log=log)
     tell(2, 3, "bringing renamed papers together")
+    if earlier := [change.old for change in instruments.renames(lake, source.name)]:
+        read_actions(lake, source, now=now, symbols=earlier, whole=True, log=log)
     moved = Renames(lake, source, now, journal=journal, log=log, job_id=job_id).follow()
     tell(3, 3, f"{listed.height:,} papers, {changed or 0:,} news")
     facts = {"papers": listed.height, "changed": changed or 0, "calendar": differing}

@@ -16,6 +16,7 @@ import polars as pl
 from agents import backfill
 from agents.sources import Log, Source
 from lake import BAR_SCHEMA, Covered, Fetched, Lake, instruments, sessions
+from lake.carrying import carry
 from lake.coverage import Interval, merge, subtract
 from lake.datasets import DATASETS
 from lake.errors import BarsMissingError, RefusedError
@@ -55,11 +56,13 @@ class Renames:
 
         Returns:
             ``renamed`` papers of which something was done, ``moved`` bars (withdrawn under the old
-            ticker, here under the new one), and bars ``kept`` under the old one because the new
-            one lacks them.
+            ticker, here under the new one), bars ``kept`` under the old one because the new
+            one lacks them, and ``carried`` corporate actions.
         """
         told = dict.fromkeys(("renamed", "moved", "kept"), 0)
-        for change in instruments.renames(self.lake, self.source.name):
+        changes = instruments.renames(self.lake, self.source.name)
+        told["carried"] = carry(self.lake, self.source.name, changes)
+        for change in changes:
             old, new = change.old, change.new
             if sessions.today(self.now) < change.since + _MAPPED:
                 continue  # the provider may not know it yet

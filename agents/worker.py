@@ -201,28 +201,31 @@ def _gaps(shop: Workshop, job: Job) -> dict[str, Any]:
 
 def _actions(shop: Workshop, job: Job) -> dict[str, Any]:
     from agents import reference
+    from agents.sources import KeysMissingError
 
     try:
-        lake = shop.lake()
-    except LakeMissingError:
+        lake, source = shop.lake(), shop.source
+    except (LakeMissingError, KeysMissingError):  # nothing to read about, or nobody to ask
         return {"symbols": 0, "changed": 0}
     tell = partial(shop.journal.progress, job.id)
     now = datetime.now(UTC)
-    return reference.read_actions(
-        lake, shop.source, now=now, **job.params, tell=tell, log=_tell_log
-    )
+    return reference.read_actions(lake, source, now=now, **job.params, tell=tell, log=_tell_log)
 
 
 def _instruments(shop: Workshop, job: Job) -> dict[str, Any]:
     from agents import reference
+    from agents.sources import KeysMissingError
 
-    lake, tell = shop.lake(create=True), partial(shop.journal.progress, job.id)
+    try:
+        source = shop.source
+    except KeysMissingError:
+        return {"papers": 0, "changed": 0}
     return reference.read_instruments(
-        lake,
-        shop.source,
+        shop.lake(create=True),
+        source,
         shop.journal,
         now=datetime.now(UTC),
-        tell=tell,
+        tell=partial(shop.journal.progress, job.id),
         log=_tell_log,
         job_id=job.id,
     )

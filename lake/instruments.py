@@ -36,6 +36,8 @@ __all__ = [
     "renames",
 ]
 
+_NAMED = """instrument_id IN (SELECT i.instrument_id FROM instruments i
+    WHERE i.source = $source AND list_contains($symbols, i.symbol))"""
 #: A list that lacks so many of the papers it had is not believed.
 _MOST_GONE = 0.5
 #: So long must a series have been fetched before its first bar for that bar to tell its listing.
@@ -91,9 +93,12 @@ def instruments(
     Returns:
         As ``INSTRUMENT_SCHEMA``, sorted by symbol and day.
     """
+    only = "true" if symbols is None else _NAMED
+    asked = {} if symbols is None else {"symbols": [*symbols]}
+    provider, moment = provider_of(source), known_until(as_of)
     with lake.reading() as connection:
         found = known.rows(
-            connection, "instruments", INSTRUMENT_SCHEMA, provider_of(source), known_until(as_of)
+            connection, "instruments", INSTRUMENT_SCHEMA, provider, moment, only=only, **asked
         )
     if symbols is not None:
         named = found.filter(pl.col("symbol").is_in([*symbols]))
@@ -110,12 +115,14 @@ class Rename:
     Attributes:
         old: The earlier ticker.
         new: The newest one.
+        begin: The first day under the earlier one; None: as far as is known.
         until: The first day no longer under the earlier one.
         since: The first day under the newest one.
     """
 
     old: str
     new: str
+    begin: date | None
     until: date
     since: date
 
@@ -126,7 +133,13 @@ def renames(lake: "Lake", source: str) -> list[Rename]:
     for chain in papers.chains(instruments(lake, source)).values():
         newest = chain[-1]
         found += [
-            Rename(row["symbol"], newest["symbol"], row["valid_to"], newest["valid_from"])
+            Rename(
+                row["symbol"],
+                newest["symbol"],
+                row["valid_from"],
+                row["valid_to"],
+                newest["valid_from"],
+            )
             for row in chain[:-1]
             if row["symbol"] != newest["symbol"] and row["valid_to"] and newest["valid_from"]
         ]

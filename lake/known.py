@@ -20,16 +20,24 @@ def rows(
     schema: pl.Schema,
     source: str,
     as_of: datetime | None = None,
+    *,
+    only: str = "true",
+    **values: object,
 ) -> pl.DataFrame:
-    """What holds, or held at a moment."""
+    """What holds, or held at a moment.
+
+    Args:
+        only: SQL that a row must keep, with parameters by the names of ``values``.
+    """
     held = "superseded_at IS NULL"
     if as_of is not None:
         held = "recorded_at <= $as_of AND (superseded_at IS NULL OR superseded_at > $as_of)"
     names = ", ".join(f'"{name}"' for name in schema.names())
-    asked: dict[str, object] = {"source": source}
+    asked: dict[str, object] = {"source": source, **values}
     asked |= {} if as_of is None else {"as_of": as_of}
     found = connection.execute(
-        f"SELECT {names} FROM {table} WHERE source = $source AND {held} ORDER BY ALL", asked
+        f"SELECT {names} FROM {table} WHERE source = $source AND {held} AND ({only}) ORDER BY ALL",
+        asked,
     ).pl()
     return found.cast(schema)
 

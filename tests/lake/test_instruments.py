@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import lake
 from lake import instruments, papers, sessions
 from lake.actions import ACTION_SCHEMA, Answered
+from lake.carrying import carry
 from lake.catalog import init_sql
 from lake.papers import ASSET_SCHEMA, END_SCHEMA, INSTRUMENT_SCHEMA, RENAME_SCHEMA
 from lake.presence import Lifespan
@@ -299,6 +300,35 @@ def test_nothing_is_expected_of_an_old_ticker_after_the_change(store):
     instruments.commit_assets(store, SOURCE, listed(asset("1", "NEW")), THIRD)
 
     assert lifespan(store, "OLD", "NEW") == {"OLD": (None, SECOND), "NEW": (None, None)}
+
+
+def test_a_split_booked_under_the_old_ticker_adjusts_the_bars_under_the_new_one(store):
+    """2 for 1 on the 5th, renamed on the 6th; each later change of the action is followed."""
+    early, late = (sessions.schedule(day, day)["open"].item() for day in (FIRST, THIRD))
+    store.commit_bars(fetched(bar(early, 100.0, symbol="NEW"), bar(late, 50.0, symbol="NEW")))
+    split = act("forward_split", "OLD", SECOND).with_columns(ratio=pl.lit(2.0))
+    change = act("name_change", "OLD", THIRD, new_symbol="NEW")
+    store.commit_actions(Answered(SOURCE, pl.concat([split, change]), ("OLD",), FIRST, THIRD))
+    instruments.commit_assets(store, SOURCE, listed(asset("1", "NEW")), THIRD)
+    changes = instruments.renames(store, SOURCE)
+
+    def adjusted():
+        told = [store.bars("NEW", adjust="split", source=SOURCE)["close"].to_list()]
+        told.append(store.sql("SELECT close FROM bars_adjusted('NEW', 'split')")["close"].to_list())
+        return told
+
+    assert adjusted() == [[100.0, 50.0]] * 2
+    assert [carry(store, SOURCE, changes), carry(store, SOURCE, changes)] == [1, 0]
+    assert adjusted() == [[50.0, 50.0]] * 2
+    store.commit_actions(Answered(SOURCE, split.clear(), ("NEW",), FIRST, THIRD))
+    assert adjusted() == [[50.0, 50.0]] * 2
+    three = split.with_columns(ratio=pl.lit(4.0))
+    store.commit_actions(Answered(SOURCE, pl.concat([three, change]), ("OLD",), FIRST, THIRD))
+    assert carry(store, SOURCE, changes) == 1
+    assert adjusted() == [[25.0, 50.0]] * 2
+    store.commit_actions(Answered(SOURCE, change, ("OLD",), FIRST, THIRD))
+    assert carry(store, SOURCE, changes) == 1
+    assert adjusted() == [[100.0, 50.0]] * 2
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ def _actions(shop: Workshop, job: Job) -> dict[str, Any]:
     except (LakeMissingError, KeysMissingError):  # nothing to read about, or nobody to ask
         return {"symbols": 0, "changed": 0}
     tell = partial(shop.journal.progress, job.id)
-    now = datetime.now(UTC)
+    now = reference.present(source, datetime.now(UTC))
     return reference.read_actions(lake, source, now=now, **job.params, tell=tell, log=_tell_log)
 
 
@@ -224,7 +224,7 @@ def _instruments(shop: Workshop, job: Job) -> dict[str, Any]:
         shop.lake(create=True),
         source,
         shop.journal,
-        now=datetime.now(UTC),
+        now=reference.present(source, datetime.now(UTC)),
         tell=partial(shop.journal.progress, job.id),
         log=_tell_log,
         job_id=job.id,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from agents import backfill
@@ -22,6 +22,7 @@ _COUNTS = ("new", "corrected", "withdrawn", "unchanged", "quarantined", "pages",
 #: Refused for whoever asks: no other part would be answered.
 _REFUSED_ALL = (401, 403)
 _TOLD = 3
+_CLOCKS_AGREE = timedelta(minutes=1)
 
 
 class PartsFailedError(LakeError):
@@ -58,7 +59,12 @@ class Ingest:
             return self._part(job)
         if parts := self.journal.parts_of(job.id):
             return self._sum_up(job, parts)
-        return self._whole(job, _task(job, history, now), now)
+        return self._whole(job, _task(job, history, now), self._present(now))
+
+    def _present(self, now: datetime) -> datetime:
+        """Now, or the provider's own clock where it is behind: what comes after is not final there."""
+        there = self.source.present()
+        return there if there is not None and there < now - _CLOCKS_AGREE else now
 
     def _whole(self, job: Job, task: Task, now: datetime) -> dict[str, Any] | list[Piece]:
         planned = backfill.plan(self.lake, self.source, task, now)

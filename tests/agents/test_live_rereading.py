@@ -5,9 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from agents import tasks, worker
+from agents.ingest import Ingest
 from agents.live.rereading import due
+from agents.sources.alpaca import Account, AlpacaSource
 from lake import Fetched
 from lake.journal import Journal, switches
+from sandbox.config import SandboxConfig
+from sandbox.serve import running
 from tests.agents.living import valkey
 from tests.market import bar, frame
 
@@ -67,3 +71,15 @@ def test_the_scheduler_queues_one_ingest_at_a_time_and_none_of_a_stopped_agent(h
         assert (job.kind, job.symbols, job.params["again"]) == ("ingest", ["QQQ", "SPY"], True)
         switches.turn(journal, "ingest", "paused")
         assert tasks.reread("days") == {"job_id": None, "state": "paused"}
+
+
+def test_nothing_is_called_fetched_that_is_to_come_by_the_providers_clock(home, store):
+    with running(SandboxConfig(now=MONDAY)) as url, Journal.open(home) as journal:
+        account = Account(SOURCE, "iex", url, url, "key", "secret")
+        worker_of = Ingest(store, AlpacaSource(account), journal, lambda **_: None)
+        queued, _ = journal.queue("ingest", SOURCE, "SPY", MONDAY.date(), date(2024, 11, 8))
+        job = journal.claim(queued.id, "worker")
+        worker_of.work(job, history="2y", now=datetime.now(UTC))
+
+    ((_, end),) = store.covered("SPY", SOURCE)
+    assert end == MONDAY - timedelta(minutes=2)

@@ -6,7 +6,8 @@ data: nothing may be called fetched on the word of pages that repeat, jump or co
 that nobody asked for are put aside with the rule they break.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +15,9 @@ import polars as pl
 
 from agents.sources import Page
 from lake import BAR_SCHEMA, Covered, sessions
+
+#: So many pages go on after one before it is believed.
+LAG = 4
 
 NOT_ASKED = "the bar was asked for"
 NO_TIME = "the timestamp can be read"
@@ -59,58 +63,48 @@ def answered(
 ) -> Iterator[Answered]:
     """Cut a stream of pages into parts that can be committed one after another.
 
-    A page is believed when the next one goes on after it: where two have changed places, the
-    second would else be called fetched before the first has come.
+    A page is believed when :data:`LAG` more have gone on after it: where pages have changed places,
+    those that came too early would else be called fetched before the others have come.
 
     Args:
         pages: All pages of one request for ``symbols`` from ``start`` (inside) to ``end`` (outside).
         after: When the bar after one may open.
 
     Yields:
-        One part a page while pages come in order; the rest as one part when they do not. Together
-        the parts cover the request exactly once, or less if the pages end before the last one.
+        One part a page while pages come in order; the rest as one part when they do not, and the
+        last ones together. All parts cover the request exactly once, or less if the pages end
+        before the last one.
     """
     open_from = dict.fromkeys(sorted(symbols), start)
-    held = _Held()
+    held: deque[_Held] = deque()
+    left, orderly = open_from, True
     for page in pages:
         bars, refused = _judged(page.bars, symbols, start, end)
-        covered, left = _close(open_from, held.bars, end, after)
-        if held.orderly and not page.last and _continues(bars, left):
-            if held.pages and not bars.is_empty():
-                yield held.answer(covered)
-                open_from, held = left, _Held()
-        elif not page.last:
-            held.orderly = False
-        held.add(bars, refused)
+        orderly = orderly and (page.last or _continues(bars, left))
+        covered, left = _close(left, bars, end, after) if orderly and not page.last else ((), left)
+        held.append(_Held(bars, refused, covered, left))
         if page.last:
-            yield held.answer(_all(open_from, end))
+            yield _together(held, _all(open_from, end))
             return
+        if orderly and len(held) > LAG:
+            oldest = held.popleft()
+            yield _together([oldest], oldest.covered)
+            open_from = oldest.left
 
 
+@dataclass(frozen=True)
 class _Held:
-    """Pages that are not believed yet."""
+    """A page that is not believed yet: what it answers if it is, and what is open after it."""
 
-    def __init__(self) -> None:
-        self._bars: list[pl.DataFrame] = []
-        self._refused: list[pl.DataFrame] = []
-        self.orderly = True
+    bars: pl.DataFrame
+    refused: pl.DataFrame
+    covered: tuple[Covered, ...]
+    left: dict[str, datetime]
 
-    @property
-    def pages(self) -> int:
-        return len(self._bars)
 
-    @property
-    def bars(self) -> pl.DataFrame:
-        """Of an orderly page; where there is disorder nobody asks."""
-        few = self._bars if self.orderly else []
-        return pl.concat(few) if few else pl.DataFrame(schema=BAR_SCHEMA)
-
-    def add(self, bars: pl.DataFrame, refused: pl.DataFrame) -> None:
-        self._bars.append(bars)
-        self._refused.append(refused)
-
-    def answer(self, covered: tuple[Covered, ...]) -> Answered:
-        return Answered(pl.concat(self._bars), covered, pl.concat(self._refused), self.pages)
+def _together(held: Collection[_Held], covered: tuple[Covered, ...]) -> Answered:
+    bars = pl.concat([one.bars for one in held])
+    return Answered(bars, covered, pl.concat([one.refused for one in held]), len(held))
 
 
 def _judged(

@@ -178,6 +178,7 @@ def test_the_day_that_runs_is_left_for_later_and_comes_then(store, url):
 def test_a_run_that_breaks_off_goes_on_at_its_last_page(store, url, monkeypatch):
     monkeypatch.setattr("agents.sources.alpaca._PAGE_BARS", 3)
     monkeypatch.setattr("agents.fetching._TOGETHER_SECONDS", 0)  # a commit a page
+    monkeypatch.setattr("agents.pages.LAG", 1)
     tells: list[str] = []
 
     def stop_after_one(*facts: object) -> None:

@@ -106,18 +106,24 @@ def _cut_coverage(run: duckdb.DuckDBPyConnection, series: list[str], cutoff: dat
 def note_retired(
     transaction: Transaction, dataset: Dataset, source: str, symbol: str, cutoff: datetime | None
 ) -> None:
-    """Note in ``changes`` each session that loses bars; without a cutoff all sessions do."""
+    """Note in ``changes`` each session that loses bars, or what was known of withdrawn ones.
+
+    Without a cutoff all sessions do.
+    """
+    rows = [f"FROM {table}" for table in dataset.tables]
+    rows.append("FROM (FROM bar_revisions WHERE dataset = $dataset)")
     days = " UNION ".join(
-        f"""SELECT (timestamp AT TIME ZONE 'America/New_York')::DATE AS session FROM {table}
+        f"""SELECT (timestamp AT TIME ZONE 'America/New_York')::DATE AS session {table}
             WHERE source = $source AND symbol = $symbol
               AND timestamp < coalesce($cutoff::TIMESTAMPTZ, 'infinity')"""
-        for table in dataset.tables
+        for table in rows
     )
     transaction.connection.execute(
         f"""INSERT INTO changes ("commit", source, symbol, session, kind, recorded_at)
             SELECT $commit, $source, $symbol, session, 'retired', $at FROM ({days}) ORDER BY session""",
         {
             "commit": transaction.commit_id,
+            "dataset": dataset.name,
             "source": source,
             "symbol": symbol,
             "cutoff": cutoff,

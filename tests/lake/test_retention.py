@@ -8,6 +8,7 @@ from lake import Covered
 from lake.errors import BarsMissingError
 from lake.sessions import midnight
 from lake.upkeep import Plan, Rule, RuleError, parse_rules, run
+from lake.verify import verify
 from tests.lake.rounds import CURRENT, LATER, live
 from tests.market import OPEN, SOURCE, bar, fetched, session_covered
 
@@ -67,3 +68,13 @@ def test_a_rule_that_names_a_symbol_stands_above_the_rule_for_all(store):
 def test_a_rule_that_cannot_be_read_is_refused_with_an_example(text):
     with pytest.raises(RuleError, match="Write it like bars_1m:10y"):
         parse_rules(text)
+
+
+def test_a_session_of_withdrawn_bars_whose_history_goes_is_not_missed_later(store):
+    store.commit_bars(fetched(bar(0), covered=(session_covered(DAY),)))
+    store.commit_bars(fetched(covered=(session_covered(DAY),)))  # the provider has it no longer
+
+    run(store, Plan(LATER, rules=parse_rules("bars_1m:1y"), only=("retire",)))
+
+    assert store.sql("SELECT count(*) FROM bar_revisions").item() == 0
+    assert verify(store).findings == ()

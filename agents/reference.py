@@ -138,7 +138,8 @@ def read_instruments(
     tell(1, 3, "comparing the calendar")
     differing = compare_calendar(lake, source, journal, today=today, log=log)
     tell(2, 3, "bringing renamed papers together")
-    if earlier := [change.old for change in instruments.renames(lake, source.name)]:
+    mine = instruments.fetched(lake, source.name)
+    if earlier := [change.old for change in instruments.renames(lake, source.name, mine)]:
         read_actions(lake, source, now=now, symbols=earlier, whole=True, log=log)
     moved = Renames(lake, source, now, journal=journal, log=log, job_id=job_id).follow()
     tell(3, 3, f"{listed.height:,} papers, {changed or 0:,} news")
@@ -200,12 +201,6 @@ def _judge_list(journal: Journal, source: str, papers: int, *, believed: bool) -
 
 def _every(lake: Lake, source: str) -> list[str]:
     """Every symbol that was fetched or asked for, and what their papers were called before."""
-    with lake.reading() as connection:
-        rows = connection.execute(
-            """SELECT symbol FROM series WHERE source = $source
-               UNION SELECT symbol FROM coverage WHERE source = $source""",
-            {"source": source},
-        ).fetchall()
-    symbols = [symbol for (symbol,) in rows]
+    symbols = instruments.fetched(lake, source)
     held = instruments.instruments(lake, source, symbols)
     return sorted({*symbols, *held["symbol"]})

@@ -60,7 +60,8 @@ class Renames:
             one lacks them, and ``carried`` corporate actions.
         """
         told = dict.fromkeys(("renamed", "moved", "kept"), 0)
-        changes = instruments.renames(self.lake, self.source.name)
+        mine = instruments.fetched(self.lake, self.source.name)
+        changes = instruments.renames(self.lake, self.source.name, mine)
         told["carried"] = carry(self.lake, self.source.name, changes)
         for change in changes:
             old, new = change.old, change.new

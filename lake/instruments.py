@@ -30,6 +30,7 @@ __all__ = [
     "INSTRUMENT_SCHEMA",
     "Rename",
     "commit_assets",
+    "fetched",
     "instruments",
     "last_tickers",
     "lifespans",
@@ -127,10 +128,10 @@ class Rename:
     since: date
 
 
-def renames(lake: "Lake", source: str) -> list[Rename]:
-    """The earlier tickers of papers, oldest first."""
+def renames(lake: "Lake", source: str, symbols: "Sequence[str] | None" = None) -> list[Rename]:
+    """The earlier tickers of papers (that ever had one of some tickers), oldest first."""
     found = []
-    for chain in papers.chains(instruments(lake, source)).values():
+    for chain in papers.chains(instruments(lake, source, symbols)).values():
         newest = chain[-1]
         found += [
             Rename(
@@ -144,6 +145,17 @@ def renames(lake: "Lake", source: str) -> list[Rename]:
             if row["symbol"] != newest["symbol"] and row["valid_to"] and newest["valid_from"]
         ]
     return sorted(found, key=lambda change: (change.until, change.old))
+
+
+def fetched(lake: "Lake", source: str) -> list[str]:
+    """Every symbol that was ever asked for or has bars of a source."""
+    with lake.reading() as connection:
+        rows = connection.execute(
+            """SELECT symbol FROM series WHERE source = $source
+               UNION SELECT symbol FROM coverage WHERE source = $source ORDER BY symbol""",
+            {"source": source},
+        ).fetchall()
+    return [symbol for (symbol,) in rows]
 
 
 def last_tickers(

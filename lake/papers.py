@@ -167,7 +167,7 @@ def _see(papers: dict[str, _Paper], assets: pl.DataFrame, day: date, before: dat
         paper.delisted = None if facts["status"] == "active" else day if ended else paper.delisted
         paper.facts = facts
         newest = paper.seen[-1]
-        if newest.symbol == symbol:
+        if newest.symbol == symbol or not paper.active:  # dead papers may be given odd names
             newest.last = None
         elif newest.first == day:  # the same day's list, read again
             newest.symbol, newest.last = symbol, None

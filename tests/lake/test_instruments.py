@@ -1,17 +1,21 @@
 """What the lake knows of papers and their tickers. Expected values are worked by hand."""
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
+from uuid import uuid4
 
 import duckdb
+import orjson
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lake
-from lake import instruments, papers, sessions
+from lake import instruments, known, papers, sessions
 from lake.actions import ACTION_SCHEMA, Answered
+from lake.calendars import DIFFERENCE_SCHEMA
 from lake.carrying import carry
 from lake.catalog import init_sql
 from lake.papers import ASSET_SCHEMA, END_SCHEMA, INSTRUMENT_SCHEMA, RENAME_SCHEMA
@@ -56,8 +60,6 @@ def spans(frame):
 
 def act(kind, symbol, day, **details):
     """A corporate action as a source reads it."""
-    import orjson
-
     row = (
         f"{kind}-{symbol}-{day}",
         symbol,
@@ -167,6 +169,15 @@ def test_what_a_list_has_no_more_is_seen_last_on_the_day_before():
     assert second.select("symbol", "last_seen").rows() == [("ONE", None), ("TWO", FIRST)]
 
 
+def test_a_dead_paper_keeps_its_ticker_whatever_it_is_called_later():
+    first = told(listed(asset("1", "ONE")))
+    second = told(
+        listed(asset("1", "037833AB1", "inactive")), known=first, day=SECOND, before=FIRST
+    )
+
+    assert second.select("symbol", "delisted", "last_seen").rows() == [("ONE", SECOND, None)]
+
+
 def test_the_same_list_on_the_next_day_changes_nothing():
     first = told(listed(asset("1", "ONE"), asset("2", "TWO", "inactive")))
 
@@ -187,7 +198,7 @@ PAPERS = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     lists=st.lists(PAPERS, min_size=1, max_size=4),
     renames=st.lists(
@@ -220,40 +231,34 @@ def assert_apart(known):
             assert one[1] <= other[0] or other[1] <= one[0], (symbol, held_by)
 
 
-def test_what_was_known_then_stays_known(empty_home, tmp_path):
-    import shutil
-
-    clock = [datetime(2024, 11, 4, 6, tzinfo=UTC)]
-    shutil.copytree(empty_home, tmp_path / "home")
-    with lake.open(tmp_path / "home", now=lambda: clock[0]) as store:
-        assert instruments.commit_assets(store, SOURCE, listed(asset("1", "OLD")), FIRST) == 1
-        before = instruments.instruments(store, SOURCE)
-        clock[0] += timedelta(days=1)
-        assert instruments.commit_assets(store, SOURCE, listed(asset("1", "OLD")), SECOND) == 0
-        clock[0] += timedelta(days=1)
-        store.commit_actions(
-            Answered(
-                SOURCE, act("name_change", "OLD", SECOND, new_symbol="NEW"), ("OLD",), FIRST, THIRD
-            )
+def test_what_was_known_then_stays_known(timed):
+    store, clock = timed
+    assert instruments.commit_assets(store, SOURCE, listed(asset("1", "OLD")), FIRST) == 1
+    before = instruments.instruments(store, SOURCE)
+    clock[0] += timedelta(days=1)
+    assert instruments.commit_assets(store, SOURCE, listed(asset("1", "OLD")), SECOND) == 0
+    clock[0] += timedelta(days=1)
+    store.commit_actions(
+        Answered(
+            SOURCE, act("name_change", "OLD", SECOND, new_symbol="NEW"), ("OLD",), FIRST, THIRD
         )
-        assert instruments.commit_assets(store, SOURCE, listed(asset("1", "NEW")), THIRD) == 3
+    )
+    assert instruments.commit_assets(store, SOURCE, listed(asset("1", "NEW")), THIRD) == 3
 
-        assert instruments.instruments(store, SOURCE, as_of="2024-11-05").equals(before)
-        assert spans(instruments.instruments(store, SOURCE, ["OLD"])) == [
-            ("NEW", "1", SECOND, None),
-            ("OLD", "1", None, SECOND),
-        ]
-        on = instruments.instruments(store, SOURCE, on=FIRST)
-        assert on["symbol"].to_list() == ["OLD"]
-        assert [(one.old, one.new) for one in instruments.renames(store, SOURCE)] == [
-            ("OLD", "NEW")
-        ]
-        meant = {"OLD": (FIRST, FIRST), "NEW": (THIRD, THIRD), "XXX": (FIRST, FIRST)}
-        assert instruments.last_tickers(store, SOURCE, meant) == {
-            "OLD": ["NEW"],
-            "NEW": ["NEW"],
-            "XXX": ["XXX"],
-        }
+    assert instruments.instruments(store, SOURCE, as_of="2024-11-05").equals(before)
+    assert spans(instruments.instruments(store, SOURCE, ["OLD"])) == [
+        ("NEW", "1", SECOND, None),
+        ("OLD", "1", None, SECOND),
+    ]
+    on = instruments.instruments(store, SOURCE, on=FIRST)
+    assert on["symbol"].to_list() == ["OLD"]
+    assert [(one.old, one.new) for one in instruments.renames(store, SOURCE)] == [("OLD", "NEW")]
+    meant = {"OLD": (FIRST, FIRST), "NEW": (THIRD, THIRD), "XXX": (FIRST, FIRST)}
+    assert instruments.last_tickers(store, SOURCE, meant) == {
+        "OLD": ["NEW"],
+        "NEW": ["NEW"],
+        "XXX": ["XXX"],
+    }
 
 
 def test_a_list_that_lost_most_of_its_papers_is_not_believed(store):
@@ -263,6 +268,41 @@ def test_a_list_that_lost_most_of_its_papers_is_not_believed(store):
     assert instruments.commit_assets(store, SOURCE, listed(*many[:4]), SECOND) is None
     assert instruments.commit_assets(store, SOURCE, listed(), SECOND) is None
     assert instruments.instruments(store, SOURCE)["last_seen"].null_count() == 10
+
+
+ROW = st.tuples(
+    st.sampled_from([FIRST, SECOND]),
+    st.sampled_from(["open", "close"]),
+    st.none() | st.just("9:30"),
+)
+STATES = st.lists(st.lists(ROW, unique_by=lambda row: row[:2]), min_size=2, max_size=4)
+
+
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(states=STATES)
+def test_what_was_known_at_any_time_is_what_was_told_last_before_it(timed, states):
+    store, clock = timed
+    source = f"provider-{uuid4()}"
+    seen = []
+    for rows in states:
+        clock[0] += timedelta(hours=1)
+        frame = pl.DataFrame([(*row, None) for row in rows], schema=DIFFERENCE_SCHEMA, orient="row")
+        known.replace(store, "calendar_differences", DIFFERENCE_SCHEMA, source, frame)
+        seen.append((clock[0] + timedelta(minutes=1), sorted(frame.rows(), key=str)))
+    for moment, told_then in seen:
+        with store.reading() as connection:
+            held = known.rows(connection, "calendar_differences", DIFFERENCE_SCHEMA, source, moment)
+        assert sorted(held.rows(), key=str) == told_then
+
+
+@pytest.fixture
+def timed(home):
+    """A lake and its clock."""
+    clock = [datetime(2024, 11, 4, 6, tzinfo=UTC)]
+    with lake.open(home, now=lambda: clock[0]) as store:
+        yield store, clock
 
 
 def lifespan(store, *symbols) -> dict[str, Lifespan]:
@@ -333,8 +373,6 @@ def test_a_split_booked_under_the_old_ticker_adjusts_the_bars_under_the_new_one(
 
 @pytest.fixture
 def home(empty_home, tmp_path):
-    import shutil
-
     shutil.copytree(empty_home, tmp_path / "home")
     return tmp_path / "home"
 

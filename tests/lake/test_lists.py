@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -96,23 +97,30 @@ MEMBERS = st.sets(st.sampled_from(["AAPL", "IBM", "QQQ", "SPY"]), min_size=1)
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(edits=st.lists(st.tuples(DAYS, MEMBERS), min_size=2, max_size=5))
-def test_what_was_known_of_a_list_never_changes_by_later_edits(empty_home, tmp_path_factory, edits):
-    home = tmp_path_factory.mktemp("lists") / "home"
-    shutil.copytree(empty_home, home)
-    clock = [datetime(2025, 1, 2, tzinfo=UTC)]
+def test_what_was_known_of_a_list_never_changes_by_later_edits(timed, edits):
+    store, clock = timed
+    name = f"index-{uuid4()}"
     truth: dict[date, list[str]] = {}
     seen = []
-    with lake.open(home, now=lambda: clock[0]) as store:
-        for day, members in edits:
-            clock[0] += timedelta(hours=1)
-            lists.set_list(store, "index", sorted(members), day)
-            truth[day] = sorted(members)
-            seen.append((clock[0] + timedelta(minutes=1), dict(truth)))
-        for moment, known in seen:
-            for probe in (JANUARY, JUNE, DECEMBER):
-                begun = [day for day in known if day <= probe]
-                expected = known[max(begun)] if begun else []
-                assert lists.members(store, "index", on=probe, as_of=moment) == expected
+    for day, members in edits:
+        clock[0] += timedelta(hours=1)
+        lists.set_list(store, name, sorted(members), day)
+        truth[day] = sorted(members)
+        seen.append((clock[0] + timedelta(minutes=1), dict(truth)))
+    for moment, known in seen:
+        for probe in (JANUARY, JUNE, DECEMBER):
+            begun = [day for day in known if day <= probe]
+            expected = known[max(begun)] if begun else []
+            assert lists.members(store, name, on=probe, as_of=moment) == expected
+
+
+@pytest.fixture
+def timed(empty_home, tmp_path):
+    """A lake and its clock."""
+    shutil.copytree(empty_home, tmp_path / "home")
+    clock = [datetime(2025, 1, 2, tzinfo=UTC)]
+    with lake.open(tmp_path / "home", now=lambda: clock[0]) as store:
+        yield store, clock

@@ -17,20 +17,8 @@ from redis.exceptions import RedisError
 
 from lake.errors import BrokerMissingError, InvalidError
 from lake.home import Home
+from lake.kinds import KINDS
 from lake.settings import Settings
-
-#: What a queue carries: each kind of work has its own, so that a worker may be kept for some.
-KINDS = (
-    "ingest",
-    "gaps",
-    "actions",
-    "instruments",
-    "features",
-    "train",
-    "simulate",
-    "upkeep",
-    "quality",
-)
 
 
 def queue_of(kind: str) -> str:
@@ -42,6 +30,7 @@ def queue_of(kind: str) -> str:
     return f"barlake.{kind}"
 
 
+#: Each kind of work has its own, so that a worker may be kept for some.
 QUEUES = tuple(queue_of(kind) for kind in KINDS)
 
 #: Where kombu keeps what workers were given and have not answered.

@@ -24,6 +24,7 @@ from lake.errors import BrokerMissingError, LakeError, LakeMissingError, Setting
 from lake.journal import Job, Journal, switches
 from lake.journal.parts import Piece
 from lake.journal.switches import AgentStoppedError
+from lake.kinds import KINDS
 from lake.settings import Settings, load_settings
 
 #: No task may run longer. It is told at the first limit and killed at the second.
@@ -90,7 +91,7 @@ def _configuration() -> dict[str, Any]:
         "result_expires": timedelta(days=1),
         "task_queues": {name: {"routing_key": name} for name in broker.QUEUES},
         "task_default_queue": broker.queue_of("upkeep"),
-        "task_routes": {kind: {"queue": broker.queue_of(kind)} for kind in broker.KINDS},
+        "task_routes": {kind: {"queue": broker.queue_of(kind)} for kind in KINDS},
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_track_started": True,

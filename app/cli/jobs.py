@@ -15,24 +15,13 @@ from app.cli.options import AsJson
 from app.cli.output import console, rfc3339, say, show_json, show_table
 from app.cli.teaching import add
 from lake.errors import InvalidError, LakeError
+from lake.kinds import KINDS, STATES
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from lake.journal import Job, Journal
 
-STATES = ("queued", "running", "done", "failed")
-KINDS = (
-    "ingest",
-    "features",
-    "train",
-    "simulate",
-    "upkeep",
-    "gaps",
-    "quality",
-    "actions",
-    "instruments",
-)
 _LOOK_EVERY = 0.3
 _COLUMNS = (
     "job", "kind", "symbol", "range", "state", "progress", "speed", "left", "message",

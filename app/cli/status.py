@@ -8,10 +8,10 @@ import typer
 
 from app.cli.agents import show_agents, show_alerts, show_switches
 from app.cli.doors import opened_journal, opened_lake, settings
-from app.cli.jobs import STATES
 from app.cli.options import AsJson
 from app.cli.output import counted, say, show_json, show_table, size
 from app.cli.teaching import add
+from lake.kinds import STATES
 
 if TYPE_CHECKING:
     from lake.journal import Journal

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, Select, Text, cast, delete, insert, sele
 from lake.journal import events, parts, switches
 from lake.journal.engine import Database
 from lake.journal.processes import identity, is_dead
-from lake.journal.records import UNFINISHED, Job, JobMissingError, LeaseLostError, State
+from lake.journal.records import UNFINISHED, Job, JobMissingError, LeaseLostError
 from lake.journal.tables import claims, jobs
+from lake.kinds import State
 
 #: How long a worker may be silent before another takes its job. Heartbeats renew it.
 LEASE = timedelta(seconds=45)

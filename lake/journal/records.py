@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from lake.errors import InvalidError, LakeError, MissingError, TransientError
-
-State = Literal["queued", "running", "done", "failed"]
+from lake.kinds import State
 
 _LABELLED = 3
 
@@ -20,7 +19,7 @@ class Job:
 
     Attributes:
         id: 12 hexadecimal digits.
-        kind: ``ingest``, ``features``, ``train``, ``simulate`` or ``upkeep``.
+        kind: One of :data:`lake.kinds.KINDS`.
         source: Provider and feed, like ``alpaca:iex``; empty where the work has none.
         symbol: The ticker; empty where the work has none.
         first: First session (New York date), inclusive; None: from the beginning.

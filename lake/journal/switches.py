@@ -13,25 +13,15 @@ from sqlalchemy import Connection, insert, select, update
 from lake.errors import InvalidError, LakeError
 from lake.journal import events
 from lake.journal.tables import switches
+from lake.kinds import KINDS
 
 if TYPE_CHECKING:
     from lake.journal.journal import Journal
 
 State = Literal["running", "paused", "stopped"]
 
-#: The kinds of agents there are, each the kind of its jobs.
-AGENTS: tuple[str, ...] = (
-    "ingest",
-    "live",
-    "gaps",
-    "actions",
-    "instruments",
-    "features",
-    "train",
-    "simulate",
-    "upkeep",
-    "quality",
-)
+#: The kinds of agents there are: each the kind of its jobs, and the live one, which has none.
+AGENTS: tuple[str, ...] = ("live", *KINDS)
 
 STATES: tuple[State, ...] = ("running", "paused", "stopped")
 

@@ -1,7 +1,7 @@
 """Queued, running and finished work."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, computed_field
@@ -12,6 +12,7 @@ from app.api.routes.parameters import ticker
 from app.api.security import READ
 from lake.journal import Job
 from lake.journal.outlook import outlook
+from lake.kinds import Kind, State
 
 router = APIRouter(tags=["jobs"])
 
@@ -39,7 +40,7 @@ class JobLine(BaseModel):
 
     id: str = Field(examples=["3f1c9a52e0b14c1e"])
     kind: str = Field(examples=["ingest"])
-    state: Literal["queued", "running", "done", "failed"]
+    state: State
     source: str = Field(examples=["alpaca:iex"])
     symbol: str = Field(
         description="Empty where it is about several: params.symbols", examples=["SPY"]
@@ -84,21 +85,8 @@ class JobsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: Literal["queued", "running", "done", "failed"] | None = None
-    kind: (
-        Literal[
-            "ingest",
-            "features",
-            "train",
-            "simulate",
-            "upkeep",
-            "gaps",
-            "quality",
-            "actions",
-            "instruments",
-        ]
-        | None
-    ) = None
+    state: State | None = None
+    kind: Kind | None = None
     symbol: str | None = Field(default=None, examples=["SPY"])
     parent: str | None = Field(
         default=None, description="The parts of this job; without it, whole jobs", max_length=64

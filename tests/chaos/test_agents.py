@@ -71,7 +71,7 @@ def _kill(house, job, chance):
     """
     for _ in range(KILLS):
         before = house.journal.job(job.id).done
-        wait_for(lambda before=before: _went_on(house.journal.job(job.id), before))
+        wait_for(lambda before=before: _went_on(house.journal.job(job.id), before), 300)
         time.sleep(chance.uniform(0.0, 3.0))
         if house.journal.job(job.id).is_finished:
             return

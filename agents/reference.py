@@ -13,6 +13,7 @@ from agents.renaming import Renames
 from agents.sources import Log, ProviderRefusedError, Source
 from lake import Lake, calendars, instruments, known, sessions
 from lake.actions import Answered, provider_of
+from lake.errors import RefusedError
 from lake.journal import Journal, alerts
 
 #: Called as it goes: steps done, steps in all, what is going on.
@@ -165,9 +166,13 @@ def compare_calendar(
     """
     span = calendars.stored_span(lake, source.name)
     first, last = span[0] if span else today, today + AHEAD
-    theirs = source.calendar(first, last)
+    try:
+        theirs = source.calendar(first, last)
+    except RefusedError as error:
+        log(stage="calendar", level="warning", reason=str(error))
+        return None
     if theirs.is_empty():
-        log(stage="calendar", level="warning", problem="the provider lists no session", first=first)
+        log(stage="calendar", level="warning", reason="the provider lists no session")
         return None
     found = calendars.commit_calendar(lake, source.name, theirs, first, last)
     provider = provider_of(source.name)

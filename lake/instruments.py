@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from lake import known, papers, sessions
-from lake.actions import provider_of
+from lake.actions import ACTION_SCHEMA, provider_of
 from lake.datasets import DATASETS
 from lake.papers import ASSET_SCHEMA, ENDS, INSTRUMENT_SCHEMA
 from lake.reading import known_until
@@ -29,6 +29,7 @@ __all__ = [
     "ASSET_SCHEMA",
     "INSTRUMENT_SCHEMA",
     "Rename",
+    "actions",
     "commit_assets",
     "fetched",
     "instruments",
@@ -145,6 +146,35 @@ def renames(lake: "Lake", source: str, symbols: "Sequence[str] | None" = None) -
             if row["symbol"] != newest["symbol"] and row["valid_to"] and newest["valid_from"]
         ]
     return sorted(found, key=lambda change: (change.until, change.old))
+
+
+def actions(
+    lake: "Lake",
+    source: str,
+    symbols: "Sequence[str] | None" = None,
+    *,
+    kind: str | None = None,
+    as_of: Moment = None,
+) -> pl.DataFrame:
+    """Corporate actions as ``ACTION_SCHEMA``, newest ex date first.
+
+    Args:
+        lake: Read only.
+        source: Whose; actions belong to the provider.
+        symbols: Only of these; None for all.
+        kind: Only of this kind, like forward_split.
+        as_of: As the lake knew them then: a New York date (its end) or a time; None for now.
+    """
+    only = (
+        "($symbols IS NULL OR list_contains($symbols, symbol)) AND ($kind IS NULL OR kind = $kind)"
+    )
+    asked = {"symbols": None if symbols is None else [*symbols], "kind": kind}
+    provider, moment = provider_of(source), known_until(as_of)
+    with lake.reading() as connection:
+        found = known.rows(
+            connection, "corporate_actions", ACTION_SCHEMA, provider, moment, only=only, **asked
+        )
+    return found.sort("ex_date", "symbol", "action_id", descending=[True, False, False])
 
 
 def fetched(lake: "Lake", source: str) -> list[str]:

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
         app, "instruments", "Show papers with their tickers, and calendars; read them anew."
     )
     add(group, show)
+    add(group, actions)
     add(group, calendar)
     add(group, fetch)
 
@@ -60,6 +61,36 @@ def show(
     else:
         columns = ("symbol", "valid_from", "valid_to", "name", "status", "exchange", "asset_class")
         show_frame(found.select(*columns, "listed", "delisted", "instrument_id"), most=_SHOWN)
+
+
+def actions(
+    symbols: AnySymbols = None,
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind, like cash_dividend.")] = None,
+    as_of: AsOf = None,
+    source: Source = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show corporate actions, newest ex date first: splits, dividends, spin-offs, new names, ends.
+
+    Examples:
+        barlake instruments actions AAPL
+        barlake instruments actions --kind name_change --as-of 2024-05-01 --json
+    """
+    from lake import instruments
+    from lake.schema import check_symbol
+
+    tickers = [check_symbol(symbol) for symbol in symbols] if symbols else None
+    with opened_lake() as lake:
+        found = instruments.actions(
+            lake, source or settings().source, tickers, kind=kind, as_of=as_of
+        )
+    if as_json:
+        show_json(found.to_dicts())
+    elif found.is_empty():
+        say("No such actions are known. `barlake instruments fetch` reads those of all series.")
+    else:
+        show_frame(found.drop("details", "action_id"), most=_SHOWN)
 
 
 def calendar(*, as_of: AsOf = None, source: Source = None, as_json: AsJson = False) -> None:

@@ -1,7 +1,8 @@
 """What the API says of lists, papers and calendars. Expected values are worked by hand."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
 DAY = "2024-01-02"
@@ -85,6 +86,22 @@ def test_papers_and_the_calendar_are_empty_before_they_were_read(empty_api, api)
     for one in (empty_api, api):
         assert one.get("/instruments").json() == {"instruments": [], "more": False}
         assert one.get("/instruments/calendar").json() == {"compared_to": None, "differences": []}
+
+
+def test_actions_are_shown_as_known_now_and_then(empty_api, make_settings, tmp_path):
+    import lake
+    from lake.actions import ACTION_SCHEMA, Answered
+
+    source, day = make_settings(tmp_path).source, date(2024, 6, 10)
+    row = ("1", "AAPL", "forward_split", day, day, 4.0, None, '{"new_rate": 4}')
+    split = pl.DataFrame([row], schema=ACTION_SCHEMA, orient="row")
+    with lake.open(tmp_path, create=True) as opened:
+        opened.commit_actions(Answered(source, split, ("AAPL",), day, day))
+
+    (told,) = empty_api.get("/actions?symbols=aapl").json()["actions"]
+    assert (told["ex_date"], told["ratio"], told["details"]) == ("2024-06-10", 4.0, {"new_rate": 4})
+    for other in ("symbols=SPY", "kind=cash_dividend", "as_of=2024-06-10", "source=other:x"):
+        assert empty_api.get(f"/actions?{other}").json() == {"actions": [], "more": False}
 
 
 def test_reading_them_is_a_job(empty_api, queue):

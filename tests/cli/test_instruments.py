@@ -83,6 +83,7 @@ def test_a_list_is_ingested_and_its_papers_read_here(quick, keys):
     shown = quick("instruments", "show", "oldn", "--json", env=keys)
     on = quick("instruments", "show", "OLDN", "--on", "2024-09-02", env=keys)
     calendar = quick("instruments", "calendar", env=keys)
+    actions = quick("instruments", "actions", "oldn", "--json", env=keys)
 
     assert first.code == read.code == 0, (first, read)
     assert "11 papers listed, 12 rows of them news; 0 differences of the calendar" in read.out
@@ -95,6 +96,8 @@ def test_a_list_is_ingested_and_its_papers_read_here(quick, keys):
         ("NEWN", "2024-09-03", None),
         ("OLDN", None, "2024-09-03"),
     ]
+    (change,) = json.loads(actions.out)
+    assert (change["kind"], change["ex_date"]) == ("name_change", "2024-09-03")
     assert "OLDN" in on.out
     assert "NEWN" not in on.out.replace("NEWN of the sandbox", "")
     assert calendar.out.startswith("The provider's calendar is ours, up to ")

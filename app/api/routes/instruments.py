@@ -1,12 +1,12 @@
 """Papers with the tickers they had, the provider's calendar beside ours, and reading them anew."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.answers import json_response
+from app.api.answers import json_response, parsed_rows
 from app.api.errors import error_responses
 from app.api.house import HouseDep
 from app.api.routes.jobs import JobAnswer
@@ -88,6 +88,36 @@ class CalendarAnswer(BaseModel):
     differences: list[DifferenceAnswer]
 
 
+class ActionsQuery(CalendarQuery):
+    """Which actions."""
+
+    symbols: str | None = Field(
+        default=None, description="Tickers with commas between", examples=["AAPL"]
+    )
+    kind: str | None = Field(default=None, examples=["forward_split"], max_length=64)
+    limit: int = Field(default=1000, ge=1, le=100_000, description="The newest this many")
+
+
+class ActionAnswer(BaseModel):
+    """One corporate action."""
+
+    action_id: str = Field(description="The provider's own")
+    symbol: str = Field(examples=["AAPL"])
+    kind: str = Field(examples=["forward_split"])
+    ex_date: date
+    process_date: date | None = Field(description="When the provider books it")
+    ratio: float | None = Field(description="New shares per old")
+    amount: float | None = Field(description="USD per share")
+    details: dict[str, Any] | None = Field(description="The provider's own record")
+
+
+class ActionsAnswer(BaseModel):
+    """Corporate actions, newest ex date first."""
+
+    actions: list[ActionAnswer]
+    more: bool = Field(description="Whether older ones were left out by the limit")
+
+
 class ActionsBody(BaseModel):
     """How much to read."""
 
@@ -142,6 +172,26 @@ def get_calendar(query: Annotated[CalendarQuery, Query()], house: HouseDep) -> R
     read = newest_read(lake, provider_of(source), "calendar")
     found = calendars.told_differences(lake, source, as_of=unspoiled(query.as_of))
     return json_response({"compared_to": read, "differences": found})
+
+
+@router.get(
+    "/actions",
+    dependencies=[READ],
+    response_class=Response,
+    responses={200: {"model": ActionsAnswer}},
+)
+def get_actions(query: Annotated[ActionsQuery, Query()], house: HouseDep) -> Response:
+    """Corporate actions, newest ex date first, as known now or then."""
+    symbols = [ticker(symbol) for symbol in names(query.symbols) or []] or None
+    as_of, source = unspoiled(query.as_of), query.source or house.settings.source
+    try:
+        lake = house.lake
+    except LakeMissingError:
+        return json_response({"actions": [], "more": False})
+    found = instruments.actions(lake, source, symbols, kind=query.kind, as_of=as_of)
+    more = found.height > query.limit
+    rows = parsed_rows(found.head(query.limit), "details")
+    return json_response({"actions": rows, "more": more})
 
 
 @router.post("/actions", dependencies=[OPERATE], status_code=202, responses=error_responses(503))

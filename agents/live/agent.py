@@ -101,6 +101,7 @@ class LiveAgent:
         self._final_at: datetime | None = None
         self._counts = {"bars": 0, "updates": 0, "connects": 0}
         self._store_problem: str | None = None
+        self._seen: tuple[str | None, float] = None, 0.0
         self._alarm: str | None = ""  # what an earlier process has raised is settled too
 
     def run(self, stop: threading.Event) -> None:
@@ -322,8 +323,16 @@ class LiveAgent:
         if self._means.pulse.tell(state, **detail):
             level = "error" if state == "error" else "warning" if problem else "info"
             self._means.log(stage="live", message=state, level=level, reason=problem)
+        if self._is_new(problem) and state == "streaming":
+            return  # it may be over in a moment
         if state in {"error", "polling", "streaming"}:
             self._alert(problem)
+
+    def _is_new(self, problem: str | None) -> bool:
+        """Whether a problem has come up just now."""
+        if self._seen[0] != problem:
+            self._seen = problem, time.monotonic()
+        return problem is not None and time.monotonic() - self._seen[1] < _PATIENCE
 
     def _state(self, duty: Duty) -> tuple[str, str | None]:
         catcher = self._means.catcher

@@ -92,6 +92,8 @@ class Catcher:
             except LakeError as error:
                 self._fail(str(error), _FAILED)
             except Exception as error:  # noqa: BLE001 - a thread's door: the next round may go well
+                if stop.is_set():  # what it works with is closed already
+                    return
                 logger(stage="live").exception("catching up broke")
                 self._fail(f"{type(error).__name__} (the logs have it)", _FAILED)
 

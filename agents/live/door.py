@@ -3,8 +3,9 @@
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -12,14 +13,15 @@ from typing import Any
 from agents import broker
 from agents.alerts import Watch
 from agents.live.agent import LiveAgent, Means, inbox
-from agents.live.asking import Asker
+from agents.live.asking import Asked, Asker
 from agents.live.catching import Catcher
 from agents.live.clock import MarketClock
 from agents.live.gathering import Gatherer
 from agents.live.lease import Lease, connect
-from agents.live.pulse import LivePulse, free_name
+from agents.live.pulse import LivePulse, named
 from agents.live.watched import watched
 from agents.sources import Source, open_source, open_stream, require_keys
+from lake import Lake
 from lake.errors import InvalidError, LakeError
 from lake.journal import Journal
 from lake.journal.budget import Budget, RateWindow, SharedBudget
@@ -28,7 +30,7 @@ from lake.opening import open_by
 from lake.settings import Settings, load_settings
 
 _REFUSED = 2
-_END_SECONDS = 3.0
+_END_SECONDS = 1.5
 
 
 class NothingWatchedError(InvalidError):
@@ -64,21 +66,24 @@ def run(settings: Settings, symbols: Sequence[str] = (), *, stderr: bool = True)
         raise NothingWatchedError
     require_keys(settings)
     broker.require(broker.broker_url(settings))
-    named = tuple(symbols) or _named(settings)
-    with Journal.open(settings.journal_url or settings.home) as journal, _stopping() as stop:
-        name = free_name(journal)
+    chosen = tuple(symbols) or _chosen(settings)
+    with (
+        Journal.open(settings.journal_url or settings.home) as journal,
+        named(journal, settings.home) as name,
+        _stopping() as stop,
+    ):
         _log_as(name.partition("@")[0], settings, journal, stderr=stderr)
         Watch(journal, settings.alert_webhook.get_secret_value()).start()
-        listen(settings, named, journal, name, stop)
+        listen(settings, chosen, journal, name, stop)
         close_logs()
 
 
-def _named(settings: Settings) -> tuple[str, ...]:
+def _chosen(settings: Settings) -> tuple[str, ...]:
     with open_by(settings, create=True) as lake:
-        named = watched(settings, lake, datetime.now(UTC))
-    if not named:
+        chosen = watched(settings, lake, datetime.now(UTC))
+    if not chosen:
         raise NothingWatchedError
-    return named
+    return chosen
 
 
 def listen(
@@ -97,46 +102,66 @@ def listen(
         name: Of the agent.
         stop: Ends it, in good order.
     """
-    with open_by(settings, create=True) as lake, ExitStack() as threads:
-
-        def source() -> Source:
-            return open_source(settings, _tell, _budgets(journal))
-
-        clock = MarketClock(source().present)
-        stream = open_stream(settings) if settings.watch_by == "stream" else None
-        place = stream.endpoint if stream is not None else settings.source
-        asked, put = inbox()
-        means = Means(
-            lake=lake,
-            journal=journal,
-            source=settings.source,
-            symbols=symbols,
-            stream=stream,
-            lease=Lease(connect(broker.broker_url(settings)), place),
-            clock=clock,
-            asker=Asker(source(), symbols, clock, put, _tell),
-            catcher=Catcher(lake, source(), symbols, clock, _tell),
-            pulse=LivePulse(journal, name),
-            always=settings.watch_hours == "always",
-            log=_tell,
-        )
-        means.pulse.start()
-        threads.callback(means.pulse.stop)
-        gatherer = Gatherer(lake, lambda: means.lease.is_held, _tell)
-        for one in (means.asker, means.catcher, gatherer):
-            _beside(threads, one.run, stop)
-        for work in (clock.follow, means.lease.keep):
-            _beside(threads, work, stop)
+    lake = open_by(settings, create=True)
+    asked, put = inbox()
+    means = _means(settings, symbols, lake, LivePulse(journal, name), put)
+    gatherer = Gatherer(lake, lambda: means.lease.is_held, _tell)
+    means.pulse.start()
+    runs = [means.asker.run, means.catcher.run, gatherer.run, means.clock.follow, means.lease.keep]
+    threads = [_beside(run, stop) for run in runs]
+    try:
         LiveAgent(means, asked).run(stop)
+    finally:
+        stop.set()
+        means.pulse.stop()
+        if _have_ended(threads):  # or who is in the middle of a request ends with the process
+            lake.close()
 
 
-def _beside(
-    threads: ExitStack, work: Callable[[threading.Event], None], stop: threading.Event
-) -> None:
+def _means(
+    settings: Settings,
+    symbols: Sequence[str],
+    lake: Lake,
+    pulse: LivePulse,
+    put: Callable[[Asked], None],
+) -> Means:
+    """All that a live agent works with; connections are made when they are needed."""
+
+    def source() -> Source:  # of one thread each
+        return open_source(settings, _tell, _budgets(pulse.journal))
+
+    clock = MarketClock(source().present)
+    stream = open_stream(settings) if settings.watch_by == "stream" else None
+    place = stream.endpoint if stream is not None else settings.source
+    return Means(
+        lake=lake,
+        journal=pulse.journal,
+        source=settings.source,
+        symbols=symbols,
+        stream=stream,
+        lease=Lease(connect(broker.broker_url(settings)), place),
+        clock=clock,
+        asker=Asker(source(), symbols, clock, put, _tell),
+        catcher=Catcher(lake, source(), symbols, clock, _tell),
+        pulse=pulse,
+        always=settings.watch_hours == "always",
+        log=_tell,
+    )
+
+
+def _beside(work: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:
     """Run something in a thread of its own until it is stopped."""
     thread = threading.Thread(target=work, args=(stop,), daemon=True, name=work.__qualname__)
     thread.start()
-    threads.callback(thread.join, _END_SECONDS)
+    return thread
+
+
+def _have_ended(threads: Sequence[threading.Thread]) -> bool:
+    """Whether all have ended within a short while."""
+    until = time.monotonic() + _END_SECONDS
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0.0))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def _budgets(journal: Journal) -> Callable[[str, Sequence[RateWindow]], Budget]:

@@ -1,10 +1,16 @@
 """The heartbeat of a live agent: its state in a word, and what it is about."""
 
+import fcntl
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from lake.errors import LakeError
+from lake.home import Home
 from lake.journal import Journal
 from lake.logs import logger
 
@@ -17,7 +23,7 @@ class LivePulse:
     def __init__(self, journal: Journal, agent: str) -> None:
         self.agent = agent
         self.state = "starting"
-        self._journal, self._detail = journal, dict[str, Any]()
+        self.journal, self._detail = journal, dict[str, Any]()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True, name="pulse")
 
@@ -46,14 +52,27 @@ class LivePulse:
 
     def _beat(self) -> None:
         try:
-            self._journal.beat(self.agent, "live", self.state, self._detail)
+            self.journal.beat(self.agent, "live", self.state, self._detail)
         except LakeError as error:
             logger(stage="live").warning("heartbeat failed", reason=str(error))
 
 
-def free_name(journal: Journal) -> str:
-    """A name that no living agent has: ``live@host``, or with a number where that one lives."""
-    host = socket.gethostname()
+@contextmanager
+def named(journal: Journal, home: Path) -> Iterator[str]:
+    """A name that no other living agent has: ``live@host``, with a number where that one lives.
+
+    A lock on a file holds it, so that two that start at once have two, and ends with the process.
+    """
+    host, folder = socket.gethostname(), Home(home).run
+    folder.mkdir(parents=True, exist_ok=True)
     alive = {one.name for one in journal.agents() if not one.stalled and one.state != "stopped"}
-    numbers = (f"live-{number}@{host}" for number in range(2, 100))
-    return next(name for name in (f"live@{host}", *numbers) if name not in alive)
+    for number in count(1):
+        name = f"live-{number}@{host}" if number > 1 else f"live@{host}"
+        with (folder / f"live-{number}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            if name not in alive:  # of another home with the same journal
+                yield name
+                return

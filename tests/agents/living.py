@@ -111,6 +111,7 @@ class Play:
             started = subprocess.Popen(
                 [sys.executable, "-m", "agents.live"], env=environment, stdout=log, stderr=log
             )
+            started.says = Path(log.name)
         try:
             yield started
         finally:

@@ -114,15 +114,20 @@ def test_an_update_goes_over_the_bar_and_a_halt_is_kept_with_its_end(play):
 def test_another_process_takes_over_from_one_that_was_killed(play):
     play.begin()
     play.control.set_faults({"stream_linger": {"seconds": 2}})
-    with play.process() as first:
-        shown = wait_for(lambda: one_in(play.journal, "streaming"))
-        assert shown.pid == first.pid
-        with play.process() as second:
-            assert wait_for(lambda: one_in(play.journal, "waiting")).pid == second.pid
-            assert len(play.control.streams()["connections"]) == 1
-            first.kill()
-            wait_for(lambda: (now := one_in(play.journal, "streaming")) and now.pid == second.pid)
-            play.converges(1)
+    with play.process() as one, play.process() as other:
+        first = wait_for(lambda: live(one, other) and one_in(play.journal, "streaming"))
+        second = wait_for(lambda: live(one, other) and one_in(play.journal, "waiting"))
+        assert {first.pid, second.pid} == {one.pid, other.pid}
+        assert len(play.control.streams()["connections"]) == 1
+        (one if first.pid == one.pid else other).kill()
+        wait_for(lambda: (now := one_in(play.journal, "streaming")) and now.pid == second.pid)
+        play.converges(1)
+
+
+def live(*processes):
+    for process in processes:
+        assert process.poll() is None, process.says.read_text()[-2000:]
+    return True
 
 
 def one_in(journal, state):

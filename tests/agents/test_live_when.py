@@ -8,7 +8,7 @@ import pytest
 from agents.live.clock import MarketClock
 from agents.live.hours import hours
 from agents.live.lease import Lease, connect
-from agents.live.pulse import LivePulse, free_name
+from agents.live.pulse import LivePulse, named
 from lake.journal import Journal
 from tests.agents.living import valkey, wait_for
 
@@ -111,12 +111,13 @@ def test_a_holder_goes_on_while_no_broker_answers(monkeypatch):
 
 def test_each_live_agent_has_a_name_and_a_dead_ones_is_free(tmp_path):
     with Journal.open(tmp_path) as journal:
-        first = LivePulse(journal, free_name(journal))
-        first.start()
-        second = LivePulse(journal, free_name(journal))
-        second.start()
-        assert first.agent.startswith("live@")
-        assert second.agent.startswith("live-2@")
-        first.stop()
-        assert free_name(journal) == first.agent
-        second.stop()
+        with named(journal, tmp_path) as first, named(journal, tmp_path) as second:
+            assert first.startswith("live@")
+            assert second.startswith("live-2@")
+        with named(journal, tmp_path) as again:
+            assert again == first
+            beating = LivePulse(journal, again)
+            beating.start()
+        with named(journal, tmp_path) as other:
+            assert other == second
+        beating.stop()

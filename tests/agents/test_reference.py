@@ -15,10 +15,13 @@ from agents.renaming import Renames
 from agents.sources.alpaca import Account, AlpacaSource
 from agents.work import perform
 from agents.worker import Workshop
+from app.up.place import Place
 from lake import calendars, instruments, lists
 from lake.journal import Journal, alerts
+from lake.settings import load_settings
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
+from tests.agents.houses import House
 from tests.market import bar, fetched
 
 #: Two months after NEWN got its name.
@@ -43,14 +46,8 @@ def early_url():
 
 
 @pytest.fixture
-def journal(tmp_path):
+def books(tmp_path):
     with Journal.open(tmp_path / "journal") as opened:
-        yield opened
-
-
-@pytest.fixture
-def journal_of_home(place):
-    with Journal.open(place.home) as opened:
         yield opened
 
 
@@ -63,8 +60,8 @@ def source(url):
     return made
 
 
-def read(store, made, journal, now=NOW, **more):
-    return reference.read_instruments(store, made, journal, now=now, **more)
+def read(store, made, books, now=NOW, **more):
+    return reference.read_instruments(store, made, books, now=now, **more)
 
 
 def test_all_actions_come_however_many_pages_they_take(store, url):
@@ -146,11 +143,11 @@ def test_what_is_told_late_appears_in_a_later_round(store):
     assert found == [(0, 0), (1, 1)]
 
 
-def test_papers_have_ids_dated_tickers_and_an_end(store, url, journal):
+def test_papers_have_ids_dated_tickers_and_an_end(store, url, books):
     made = source(url)
     reference.read_actions(store, made, now=NOW, symbols=["NEWN", "GONE"], whole=True)
 
-    told = read(store, made, journal)
+    told = read(store, made, books)
 
     assert told["papers"] == 11
     held = instruments.instruments(store, "sandbox:sip", ["OLDN", "GONE", "SPY"])
@@ -165,7 +162,7 @@ def test_papers_have_ids_dated_tickers_and_an_end(store, url, journal):
     assert held.filter(pl.col("symbol") == "SPY").select(
         "exchange", "asset_class", "calendar"
     ).rows() == [("ARCA", "us_equity", "XNYS")]
-    assert read(store, source(url), journal)["changed"] == 0
+    assert read(store, source(url), books)["changed"] == 0
 
 
 def test_the_asof_of_every_request_is_the_day_of_the_work_in_new_york(store, url):
@@ -188,7 +185,7 @@ def sessions_of(store, symbol):
 WHOLE = [date(2024, 8, 29), date(2024, 8, 30), date(2024, 9, 3), date(2024, 9, 4)]
 
 
-def test_a_renamed_paper_is_here_once_under_its_new_ticker(store, early_url, url, journal):
+def test_a_renamed_paper_is_here_once_under_its_new_ticker(store, early_url, url, books):
     """OLDN was fetched while it was called so; its history comes under NEWN, and OLDN's copy goes."""
     then = datetime(2024, 9, 1, 12, tzinfo=UTC)
     for dataset in ("bars_1m", "bars_daily"):
@@ -201,7 +198,7 @@ def test_a_renamed_paper_is_here_once_under_its_new_ticker(store, early_url, url
     known = store.sql("SELECT max(recorded_at) FROM bars_1m WHERE symbol = 'OLDN'").item()
     reference.read_actions(store, made, now=NOW)
 
-    told = read(store, made, journal)
+    told = read(store, made, books)
 
     assert (told["renamed"], told["kept"]) == (1, 0)
     assert told["moved"] == before.height + 2
@@ -214,11 +211,11 @@ def test_a_renamed_paper_is_here_once_under_its_new_ticker(store, early_url, url
         "SELECT count(*), count(DISTINCT timestamp) FROM bars WHERE symbol IN ('OLDN', 'NEWN')"
     )
     assert both.row(0)[0] == both.row(0)[1] == store.bars("NEWN", source="sandbox:sip").height
-    assert read(store, source(url), journal)["moved"] == 0
+    assert read(store, source(url), books)["moved"] == 0
 
 
 def test_what_was_fetched_before_the_provider_knew_the_new_ticker_is_fetched_again(
-    store, url, journal, monkeypatch
+    store, url, books, monkeypatch
 ):
     """As of the day of the change itself NEWN has no history yet."""
     day = datetime(2024, 9, 3, 22, tzinfo=UTC)
@@ -227,15 +224,15 @@ def test_what_was_fetched_before_the_provider_knew_the_new_ticker_is_fetched_aga
     backfill.run(store, source(url), "NEWN", SPAN, now=day)
     assert sessions_of(store, "NEWN") == [RENAMED]
     reference.read_actions(store, source(url), now=day)
-    assert read(store, source(url), journal, now=day)["renamed"] == 0
+    assert read(store, source(url), books, now=day)["renamed"] == 0
     monkeypatch.setattr(store._catalog, "_now", lambda: NOW)
 
-    assert read(store, source(url), journal)["renamed"] == 1
+    assert read(store, source(url), books)["renamed"] == 1
     assert sessions_of(store, "NEWN") == WHOLE[:3]
 
 
 def test_bars_that_the_new_ticker_lacks_stay_under_the_old_one_and_somebody_is_told(
-    store, url, journal
+    store, url, books
 ):
     from lake import Covered, sessions
 
@@ -245,18 +242,18 @@ def test_bars_that_the_new_ticker_lacks_stay_under_the_old_one_and_somebody_is_t
     store.commit_bars(fetched(odd, covered=(covered,), source="sandbox:sip"))
     reference.read_actions(store, source(url), now=NOW)
 
-    told = read(store, source(url), journal)
+    told = read(store, source(url), books)
 
     assert (told["moved"], told["kept"]) == (0, 1)
-    (alert,) = alerts.read(journal, kind="renames")
+    (alert,) = alerts.read(books, kind="renames")
     assert alert.subject == "sandbox:sip OLDN"
     assert store.bars("OLDN", source="sandbox:sip").height == 1
 
 
-def test_members_of_a_list_are_asked_for_by_their_newest_tickers(store, url, journal):
+def test_members_of_a_list_are_asked_for_by_their_newest_tickers(store, url, books):
     made = source(url)
     reference.read_actions(store, made, now=NOW, symbols=["NEWN"], whole=True)
-    read(store, made, journal)
+    read(store, made, books)
     lists.set_list(store, "index", ["OLDN", "GONE"], date(2024, 1, 2))
     lists.set_list(store, "index", ["SPY"], date(2024, 10, 1))
     members = lists.members_between(store, "index", date(2024, 6, 3), TODAY)
@@ -268,7 +265,7 @@ def test_members_of_a_list_are_asked_for_by_their_newest_tickers(store, url, jou
     }
 
 
-def test_minutes_before_a_listing_and_after_an_end_are_not_expected(store, url, journal):
+def test_minutes_before_a_listing_and_after_an_end_are_not_expected(store, url, books):
     made = source(url)
     backfill.run(
         store, made, "LATE", (date(2023, 5, 1), date(2023, 6, 2)), now=NOW, dataset="bars_daily"
@@ -277,7 +274,7 @@ def test_minutes_before_a_listing_and_after_an_end_are_not_expected(store, url, 
         store, made, "GONE", (date(2024, 6, 27), date(2024, 7, 3)), now=NOW, dataset="bars_daily"
     )
     reference.read_actions(store, made, now=NOW)
-    read(store, made, journal)
+    read(store, made, books)
 
     from lake.gap_scan import scan
 
@@ -301,57 +298,55 @@ class Other:
         return getattr(self._made, name)
 
 
-def test_the_calendar_is_compared_and_a_difference_is_an_alert_until_it_is_gone(
-    store, url, journal
-):
+def test_the_calendar_is_compared_and_a_difference_is_an_alert_until_it_is_gone(store, url, books):
     store.commit_bars(fetched(bar(0), source="sandbox:sip"))
     made = source(url)
     lines = []
 
     def compare(one):
         return reference.compare_calendar(
-            store, one, journal, today=TODAY, log=lambda **line: lines.append(line)
+            store, one, books, today=TODAY, log=lambda **line: lines.append(line)
         )
 
     mourning = Other(
         made, lambda theirs: theirs.filter(pl.col("session_date") != date(2024, 11, 27))
     )
     assert compare(mourning) == 1
-    (alert,) = alerts.read(journal, kind="calendar")
+    (alert,) = alerts.read(books, kind="calendar")
     assert "2024-11-27 session" in alert.message
     assert "barlake instruments calendar" in alert.message
     assert lines[-1]["level"] == "warning"
     assert calendars.told_differences(store, "sandbox:sip")["ours"].to_list() == ["09:30-16:00"]
     assert compare(Other(made, lambda theirs: theirs.clear())) is None
-    assert alerts.read(journal, kind="calendar") == [alert]
+    assert alerts.read(books, kind="calendar") == [alert]
     assert compare(made) == 0
-    assert alerts.read(journal, kind="calendar") == []
+    assert alerts.read(books, kind="calendar") == []
 
 
-def test_a_list_of_papers_that_is_cut_is_not_believed_and_somebody_is_told(store, url, journal):
+def test_a_list_of_papers_that_is_cut_is_not_believed_and_somebody_is_told(store, url, books):
     made = source(url)
-    read(store, made, journal)
+    read(store, made, books)
     held = instruments.instruments(store, "sandbox:sip")
 
     class Cut(Other):
         def assets(self):
             return self._made.assets().head(2)
 
-    told = read(store, Cut(made, lambda theirs: theirs), journal)
+    told = read(store, Cut(made, lambda theirs: theirs), books)
 
     assert told["changed"] == 0
     assert instruments.instruments(store, "sandbox:sip").equals(held)
-    assert [alert.kind for alert in alerts.read(journal)] == ["instruments"]
-    read(store, made, journal)
-    assert alerts.read(journal) == []
+    assert [alert.kind for alert in alerts.read(books)] == ["instruments"]
+    read(store, made, books)
+    assert alerts.read(books) == []
 
 
-def test_nothing_is_done_about_a_change_that_the_provider_may_not_know_yet(store, url, journal):
+def test_nothing_is_done_about_a_change_that_the_provider_may_not_know_yet(store, url, books):
     reference.read_actions(store, source(url), now=NOW, symbols=["NEWN"], whole=True)
-    read(store, source(url), journal)
+    read(store, source(url), books)
     day = datetime(2024, 9, 4, 12, tzinfo=UTC)
 
-    assert Renames(store, source(url), day, journal).follow() == {
+    assert Renames(store, source(url), day, books).follow() == {
         "renamed": 0,
         "moved": 0,
         "kept": 0,
@@ -376,14 +371,14 @@ def test_one_ticker_that_the_provider_cannot_read_does_not_spoil_the_others(stor
     assert [line["symbol"] for line in lines if line.get("level") == "warning"] == ["no ticker"]
 
 
-def test_without_keys_the_nightly_jobs_have_nothing_to_do(place, journal_of_home, monkeypatch):
+def test_without_keys_the_nightly_jobs_have_nothing_to_do(place, journal, monkeypatch):
     monkeypatch.setenv("ALPACA_API_KEY_ID", "")
     shop = Workshop("tests")
-    pulse = Pulse(journal_of_home, "tests", "worker")
+    pulse = Pulse(journal, "tests", "worker")
     for kind in ("actions", "instruments"):
-        job, _ = journal_of_home.queue(kind, "", "")
-        assert perform(journal_of_home, job.id, shop.run, pulse=pulse).state == "done"
-        assert journal_of_home.job(job.id).result["changed"] == 0
+        job, _ = journal.queue(kind, "", "")
+        assert perform(journal, job.id, shop.run, pulse=pulse).state == "done"
+        assert journal.job(job.id).result["changed"] == 0
     assert not place.home.joinpath("duckdb", "lake.sqlite").exists()
 
 
@@ -397,3 +392,21 @@ def test_the_scheduler_asks_for_both_just_after_midnight_in_new_york_before_the_
     }
 
     assert (5, 0) < at["actions"] < at["instruments"] < at["gaps"]
+
+
+def test_a_worker_does_both_jobs_by_the_clock_of_the_provider(place, url, journal, monkeypatch):
+    monkeypatch.setenv("ALPACA_API_BASE_URL", url)
+    monkeypatch.setenv("ALPACA_API_KEY_ID", "sandbox-key")
+    monkeypatch.setenv("ALPACA_API_SECRET_KEY", "sandbox-secret")
+    house = House(Place.of(load_settings()), journal)
+    asked = {"symbols": ["SPLT"], "whole": True}
+    try:
+        house.start("broker", "worker-1")
+        listed = house.do(journal.queue("instruments", "sandbox:iex", "")[0])
+        booked = house.do(journal.queue("actions", "sandbox:iex", "", params=asked)[0])
+    finally:
+        house.supervisor.stop()
+
+    assert (listed.error, listed.result["papers"], listed.result["calendar"]) == (None, 11, 0)
+    assert (booked.error, booked.result["changed"]) == (None, 1)
+    assert booked.result["last"] == "2024-12-08"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 State = Literal["running", "paused", "stopped"]
 
 #: The kinds of agents there are: each the kind of its jobs, and the live one, which has none.
-AGENTS: tuple[str, ...] = ("live", *KINDS)
+AGENTS: tuple[str, ...] = (*KINDS, "live")
 
 STATES: tuple[State, ...] = ("running", "paused", "stopped")
 

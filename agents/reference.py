@@ -74,12 +74,27 @@ def read_actions(
         whole = read is None or read - AHEAD <= today - WHOLE
     first, last = since if whole else today - LATE, today + AHEAD
     asked = sorted(set(symbols)) or _every(lake, source.name)
+    found, changed = _bring(lake, source, asked, (first, last), tell, log)
+    if asked and not symbols:
+        with lake.writing() as transaction:
+            read_now = ("actions", first, last, found)
+            run = transaction.connection
+            known.note(run, provider, read_now, changed, transaction.recorded_at)
+    facts = {"symbols": len(asked), "found": found, "changed": changed}
+    log(stage="actions", first=first.isoformat(), last=last.isoformat(), **facts)
+    return facts | {"first": first.isoformat(), "last": last.isoformat()}
+
+
+def _bring(
+    lake: Lake, source: Source, asked: Sequence[str], span: tuple[date, date], tell: Tell, log: Log
+) -> tuple[int, int]:
+    """Read the actions of some symbols; how many there are, and how many are news."""
     packs = [asked[begin : begin + _TOGETHER] for begin in range(0, len(asked), _TOGETHER)]
     found = changed = done = 0
     while packs:
         some = tuple(packs.pop(0))
         try:
-            told = source.actions(some, first, last)
+            told = source.actions(some, *span)
         except ProviderRefusedError as error:
             if error.status not in _SPOILT:
                 raise
@@ -89,17 +104,10 @@ def read_actions(
                 done += 1
                 log(stage="actions", level="warning", symbol=some[0], reason=str(error))
             continue
-        changed += lake.commit_actions(Answered(source.name, told, some, first, last))
+        changed += lake.commit_actions(Answered(source.name, told, some, *span))
         found, done = found + told.height, done + len(some)
         tell(done, len(asked), f"{found:,} corporate actions")
-    if asked and not symbols:
-        with lake.writing() as transaction:
-            read_now = ("actions", first, last, found)
-            run = transaction.connection
-            known.note(run, provider, read_now, changed, transaction.recorded_at)
-    facts = {"symbols": len(asked), "found": found, "changed": changed}
-    log(stage="actions", first=first.isoformat(), last=last.isoformat(), **facts)
-    return facts | {"first": first.isoformat(), "last": last.isoformat()}
+    return found, changed
 
 
 def read_instruments(

@@ -129,9 +129,15 @@ def listed_in(file: Path) -> list[str]:
 
 def _members(name: str, start: str | None, end: str | None) -> list[str]:
     from agents.listed import symbols_of
+    from lake.errors import LakeMissingError
+    from lake.lists import ListMissingError, check_list
 
-    with opened_lake() as lake:
-        return symbols_of(lake, settings(), name, start, end, now=datetime.now(UTC))
+    wanted = check_list(name)
+    try:
+        with opened_lake() as lake:
+            return symbols_of(lake, settings(), wanted, start, end, now=datetime.now(UTC))
+    except LakeMissingError:
+        raise ListMissingError(wanted) from None
 
 
 class SymbolFileError(InvalidError):

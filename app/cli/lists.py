@@ -9,7 +9,7 @@ import typer
 from app.cli.doors import opened_lake
 from app.cli.ingest import listed_in
 from app.cli.options import AsJson
-from app.cli.output import counted, remark, say, show_frame, show_json
+from app.cli.output import counted, remark, say, show_frame, show_json, show_table
 from app.cli.teaching import add, help_text
 from lake.errors import RangeError
 
@@ -113,15 +113,19 @@ def show(
 
 def _show_all(as_of: str | None, *, as_json: bool) -> None:
     from lake import lists
+    from lake.errors import LakeMissingError
 
-    with opened_lake() as lake:
-        found = lists.lists(lake, as_of=as_of)
+    try:
+        with opened_lake() as lake:
+            found = lists.lists(lake, as_of=as_of).to_dicts()
+    except LakeMissingError:
+        found = []
     if as_json:
-        show_json(found.to_dicts())
-    elif found.is_empty():
+        show_json(found)
+    elif not found:
         say("There are no lists. `barlake lists set NAME SYMBOL...` makes one.")
     else:
-        show_frame(found)
+        show_table([*found[0]], [[*row.values()] for row in found])
 
 
 def day_of(text: str | None) -> date | None:

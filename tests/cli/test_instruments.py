@@ -54,6 +54,12 @@ def test_a_list_is_set_from_a_file_shown_and_listed(quick, tmp_path):
     assert every == json.loads(quick("lists", "show", "--json").out)
 
 
+def test_without_a_lake_there_are_no_lists(quick):
+    assert quick("lists").out.startswith("There are no lists.")
+    assert json.loads(quick("lists", "--json").out) == []
+    assert "There is no list index." in quick("ingest", "--list", "index").err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

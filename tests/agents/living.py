@@ -31,7 +31,7 @@ VALUES = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "n"
 MINUTE = timedelta(minutes=1)
 
 
-def wait_for(what, seconds=60.0):
+def wait_for(what, seconds=90.0):
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, "waited in vain"
@@ -160,7 +160,7 @@ class Play:
         until = (self.now() + minutes * MINUTE).replace(second=0, microsecond=0)
         wait_for(lambda: self.now() > until + 3 * MINUTE)
         try:
-            wait_for(lambda: self.is_true(until), 60)
+            wait_for(lambda: self.is_true(until))
         except AssertionError:
             for symbol in ("AAPL", "SPY"):
                 truth = self.truth(symbol, until)

@@ -30,6 +30,8 @@ Tell = Callable[[float, str, dict[str, Any]], None]
 #: Pages that come within this many seconds share a commit, up to so many bars.
 _TOGETHER_SECONDS, _TOGETHER_BARS = 1.0, 500_000
 _PAGES_AHEAD = 2
+# So often an answer whose pages come out of order is asked for again; the next one is believed.
+_DOUBTS = 2
 # How often the place may be lost without a single page in between.
 _LOST_IN_A_ROW = 3
 # A request that a symbol spoils is refused like this: the others are asked for without it.
@@ -90,6 +92,7 @@ class Fetcher:
         daily = check_dataset(dataset).timeframe == "1d"
         self._after: Next = next_day if daily else next_minute
         self._seen: dict[str, list[Interval]] = {}
+        self._doubts = 0
         self.count = Count()
 
     def fetch(self, part: Part, tell: Tell = lambda *_: None) -> None:
@@ -98,14 +101,15 @@ class Fetcher:
         Raises:
             RefusedError, TransientError: As the source's; what was committed stays.
         """
-        lost = 0
+        lost = self._doubts = 0
         self.count.empty |= {*part.symbols}
         while todo := self._todo(part):
             symbols, start, end = todo[0]
-            before = self.count.pages
+            before, doubts = self.count.pages, self._doubts
             try:
                 self._ask(symbols, start, end, part, tell)
-                self._check_went_on(part, todo[0])
+                if self._doubts == doubts:
+                    self._check_went_on(part, todo[0])
             except PlaceLostError:
                 lost = lost + 1 if self.count.pages == before else 1
                 if lost > _LOST_IN_A_ROW:
@@ -149,7 +153,9 @@ class Fetcher:
         self, symbols: Sequence[str], start: datetime, end: datetime, part: Part, tell: Tell
     ) -> None:
         pages = self._source.pages(symbols, start, end, self._dataset, asof=self._asof)
-        with _Ahead(answered(pages, symbols, start, end, after=self._after)) as parts:
+        believe = self._doubts >= _DOUBTS
+        judged = answered(pages, symbols, start, end, after=self._after, believe=believe)
+        with _Ahead(judged) as parts:
             for together in _together(parts):
                 self._commit(together, part, tell)
 
@@ -161,6 +167,7 @@ class Fetcher:
         commit = self._lake.commit_bars(fetched, dataset=self._dataset)
         self._committed(fetched, commit)
         self.count.pages += sum(one.pages for one in parts)
+        self._doubts += sum(not one.orderly for one in parts)
         self.count.commits += 1
         self.count.empty -= {*bars["symbol"].unique()}
         for name in ("new", "corrected", "withdrawn", "unchanged", "quarantined"):

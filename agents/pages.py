@@ -8,7 +8,7 @@ that nobody asked for are put aside with the rule they break.
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -45,12 +45,14 @@ class Answered:
         covered: What they are the whole answer to.
         refused: Bars that nobody asked for, as ``BAR_SCHEMA`` and ``rule``.
         pages: How many pages they came in.
+        orderly: They came in order.
     """
 
     bars: pl.DataFrame
     covered: tuple[Covered, ...]
     refused: pl.DataFrame
     pages: int = 1
+    orderly: bool = True
 
 
 def answered(
@@ -60,6 +62,7 @@ def answered(
     end: datetime,
     *,
     after: Next = next_minute,
+    believe: bool = True,
 ) -> Iterator[Answered]:
     """Cut a stream of pages into parts that can be committed one after another.
 
@@ -69,6 +72,8 @@ def answered(
     Args:
         pages: All pages of one request for ``symbols`` from ``start`` (inside) to ``end`` (outside).
         after: When the bar after one may open.
+        believe: Whether pages that came out of order cover the request once all have come. If not,
+            their bars are told and nothing is called fetched: the caller asks again.
 
     Yields:
         One part a page while pages come in order; the rest as one part when they do not, and the
@@ -80,11 +85,12 @@ def answered(
     left, orderly = open_from, True
     for page in pages:
         bars, refused = _judged(page.bars, symbols, start, end)
-        orderly = orderly and (page.last or _continues(bars, left))
+        orderly = orderly and _continues(bars, left)
         covered, left = _close(left, bars, end, after) if orderly and not page.last else ((), left)
         held.append(_Held(bars, refused, covered, left))
         if page.last:
-            yield _together(held, _all(open_from, end))
+            whole = _all(open_from, end) if orderly or believe else ()
+            yield replace(_together(held, whole), orderly=orderly)
             return
         if orderly and len(held) > LAG:
             oldest = held.popleft()

@@ -77,6 +77,23 @@ def test_pages_that_come_shuffled_or_twice_lose_nothing(keys, size, order, twice
     assert covered == {(symbol, minute) for symbol in SYMBOLS for minute in range(60)}
 
 
+@given(keys=truth, size=st.integers(1, 4), order=st.randoms())
+def test_pages_out_of_order_that_are_not_believed_give_bars_and_prove_no_minute_twice(
+    keys, size, order
+):
+    rows = [bar(minute, symbol=symbol) for symbol, minute in keys]
+    pages = [page.bars for page in paged(rows, size)]
+    order.shuffle(pages)
+    shuffled = [Page(bars, last=number == len(pages) - 1) for number, bars in enumerate(pages)]
+
+    parts = list(answered(shuffled, SYMBOLS, OPEN, END, believe=False))
+
+    held, covered = replay(parts)
+    assert set(held) == {(row["symbol"], row["timestamp"]) for row in rows}
+    everything = {(symbol, minute) for symbol in SYMBOLS for minute in range(60)}
+    assert (covered == everything) == parts[-1].orderly
+
+
 @given(keys=truth, size=st.integers(1, 12), cut=st.integers(0, 10))
 def test_an_answer_that_breaks_off_covers_only_what_it_proved(keys, size, cut):
     rows = [bar(minute, symbol=symbol) for symbol, minute in keys]

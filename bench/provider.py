@@ -94,8 +94,8 @@ class Handler(BaseHTTPRequestHandler):
         elif parts.path.endswith("/corporate-actions"):
             body = b'{"corporate_actions":{},"next_page_token":null}'
         else:
-            body = b"[]"
-        self.send_response(200)
+            body = b'{"message": "not here"}'
+        self.send_response(200 if "bars" in parts.path or "actions" in parts.path else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-RateLimit-Limit", str(_A_MINUTE))

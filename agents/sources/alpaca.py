@@ -44,6 +44,9 @@ _TOKEN_REFUSED = (400, 404, 410, 422)
 # More symbols than this are looked up in the list of all assets, which is one request.
 _ASKED_ONE_BY_ONE = 5
 
+# What can be done without is not worth a wait of minutes.
+_OPTIONAL = 2
+
 #: The free plan's, for each host, until the headers tell otherwise.
 _RATES = (RateWindow(200, 60.0),)
 
@@ -138,7 +141,7 @@ class AlpacaSource:
     def present(self) -> datetime | None:
         """Alpaca's own clock (UTC); None where it does not say."""
         try:
-            told = self._trading.fetch("v2", "/clock", {}, needs=("timestamp",))
+            told = self._trading.fetch("v2", "/clock", {}, needs=("timestamp",), attempts=_OPTIONAL)
             return datetime.fromisoformat(str(told["timestamp"])).astimezone(UTC)
         except (ProviderRefusedError, ProviderBusyError, ValueError):
             return None
@@ -152,7 +155,7 @@ class AlpacaSource:
 
     def _may_know(self, symbol: str) -> bool:
         try:
-            self._trading.fetch("v2", f"/assets/{symbol}", {})
+            self._trading.fetch("v2", f"/assets/{symbol}", {}, attempts=_OPTIONAL)
         except ProviderRefusedError as error:
             return not (error.status == _NOT_FOUND and str(_UNKNOWN_ASSET) in error.said)
         except ProviderBusyError:
@@ -271,7 +274,13 @@ class _Client(RESTClient):
                 return
 
     def fetch(
-        self, version: str, path: str, asked: Mapping[str, Any], *, needs: Sequence[str] = ()
+        self,
+        version: str,
+        path: str,
+        asked: Mapping[str, Any],
+        *,
+        needs: Sequence[str] = (),
+        attempts: int | None = None,
     ) -> Any:
         """One answer that has some fields, with retries where they can help."""
 
@@ -281,7 +290,7 @@ class _Client(RESTClient):
                 raise ProviderBusyError(self._source, "an answer that is not what was asked for")
             return answer
 
-        return self._patient.retried(once)
+        return self._patient.retried(once, attempts)
 
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
         del retry

@@ -64,8 +64,12 @@ class Patient:
         self._advice = dict(advice or {})
         self._attempt = 1
 
-    def retried(self, once: Callable[[], _T]) -> _T:
+    def retried(self, once: Callable[[], _T], attempts: int | None = None) -> _T:
         """Do something with retries where they can help: a limit, a fault of the server, the network.
+
+        Args:
+            once: What to do.
+            attempts: How often at most; None: as often as what must be known deserves.
 
         Raises:
             ProviderRefusedError: At once: asking again does not help.
@@ -73,7 +77,7 @@ class Patient:
         """
         for attempt in stamina.retry_context(
             on=_backoff,
-            attempts=ATTEMPTS,
+            attempts=attempts or ATTEMPTS,
             timeout=None,
             wait_initial=0.5,
             wait_max=LONGEST_BACKOFF,

@@ -35,7 +35,10 @@ TOMORROW = str(date.today() + timedelta(days=3))  # noqa: DTZ011 - days ahead in
         (("jobs", "0123456789ab"), "barlake jobs"),
         (("features", "export", "SPY", "--set", "nope"), "The sets are core, core_all"),
         (("jobs", "--state", "asleep"), "queued"),
-        (("jobs", "--kind", "silly"), "ingest, gaps, actions, instruments, features, train, simulate, upkeep, quality"),
+        (
+            ("jobs", "--kind", "silly"),
+            "ingest, gaps, actions, instruments, features, train, simulate, upkeep, quality",
+        ),
         (("jobs", "--symbol", "../x"), "'../x' is not a ticker"),
         (("bars", "SPY", "--json", "-o", "spy.csv"), "Choose one"),
         (("bars", "SPY", "--json", "--format", "csv"), "Choose one"),

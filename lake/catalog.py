@@ -6,6 +6,7 @@ DuckDB's extensions come from wheels, so nothing is downloaded when a process st
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -22,6 +24,8 @@ from lake.faults import CatalogDamagedError, CatalogVersionError, ReadOnlyError,
 from lake.home import Home, check_new
 from lake.sqltext import quoted, sqlite
 from lake.still import Copy, is_still
+
+T = TypeVar("T")
 
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
 # DuckDB would hash 35 MB a file for its signature in each new process, 65 ms, though they lie beside
@@ -43,6 +47,8 @@ WRITES = "catalog_writes"
 DUCKLAKE_VERSION = "1.0"
 _CALENDAR_AHEAD = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Seconds of asking again while another process holds the catalog for a moment, and between two tries.
+_PATIENCE, _PAUSE = 10.0, 0.002
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,8 @@ class Catalog:
     def planning(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that sees DuckLake's own tables alone, in the database ``METADATA``.
 
-        It costs a fraction of :meth:`reading`: DuckLake itself is neither loaded nor asked.
+        It costs a fraction of :meth:`reading`: DuckLake itself is neither loaded nor asked. Whoever
+        asks it does so :func:`patiently`.
         """
         with explained(self._home):
             cursor = self._connection().cursor()
@@ -113,7 +120,7 @@ class Catalog:
     def newest(self) -> int:
         """The number of the newest snapshot."""
         with self.planning() as cursor:
-            return _newest(cursor, METADATA)
+            return patiently(lambda: _newest(cursor, METADATA))
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -214,7 +221,8 @@ class Catalog:
                 self._root, self._attached = None, False
                 root = self._open()
                 # What an older Barlake made can be read as it is where it cannot be changed.
-                if layout.layout_of(root, METADATA) < layout.LAYOUT and self._copy is None:
+                found = patiently(lambda: layout.layout_of(root, METADATA))
+                if found < layout.LAYOUT and self._copy is None:
                     self._upgrade(root)
                 self._root, self._owner = root, os.getpid()
             return self._root
@@ -224,7 +232,7 @@ class Catalog:
         root = _planner(self._attachable)
         version = "SELECT value FROM ducklake_metadata WHERE key = 'version'"
         try:
-            ((held,),) = sqlite(root, METADATA, f"SELECT ({version})")
+            ((held,),) = patiently(lambda: sqlite(root, METADATA, f"SELECT ({version})"))
         except duckdb.Error as error:
             if "no such table" in str(error):  # DuckLake would begin a new lake in it
                 raise CatalogDamagedError(self._home.catalog, "it is empty") from error
@@ -255,7 +263,7 @@ class Catalog:
     def _upgrade(self, root: duckdb.DuckDBPyConnection) -> None:
         with self._gate():
             self._attach(root)
-            if layout.layout_of(root, METADATA) < layout.LAYOUT:  # nobody was faster
+            if patiently(lambda: layout.layout_of(root, METADATA)) < layout.LAYOUT:  # nobody was faster
                 cursor = root.cursor()
                 cursor.execute("USE lake")
                 layout.upgrade(cursor, _DUCKLAKE)
@@ -317,6 +325,22 @@ class Catalog:
         return (newest[0] if newest else None) or 0
 
 
+def patiently(ask: Callable[[], T]) -> T:
+    """What a question to ``METADATA`` answers, asked again while another process holds the catalog.
+
+    Raises:
+        duckdb.Error: It is held for too long; or something else is wrong.
+    """
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return ask()
+        except duckdb.Error as error:
+            if "database is locked" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE)
+
+
 def init_sql(home: Path, *, read_only: bool = True) -> str:
     """What ``duckdb -init FILE`` needs to open the lake beside running agents."""
     place = Home(home.resolve())
@@ -359,8 +383,10 @@ def _load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
 
 def _planner(catalog: Path) -> duckdb.DuckDBPyConnection:
     connection = _engine()
-    file = quoted(catalog.resolve())
-    connection.execute(f"ATTACH {file} AS {METADATA} (TYPE sqlite, READ_ONLY)")
+    # SQLite as DuckDB has it sleeps for whole seconds where a file is locked for a moment, as it is
+    # while the last of the processes that had it open lets go. So it does not wait; we do.
+    statement = f"ATTACH {quoted(catalog.resolve())} AS {METADATA} (TYPE sqlite, READ_ONLY, BUSY_TIMEOUT 0)"
+    patiently(lambda: connection.execute(statement))
     return connection
 
 

@@ -6,10 +6,11 @@ same rows straight from where they lie take one.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
-from lake.catalog import METADATA, Catalog
+from lake.catalog import METADATA, Catalog, patiently
 from lake.coverage import Interval, covered, merge
 from lake.planning import TRIES, Plan, Planner
 from lake.scanning import scan
@@ -107,7 +108,7 @@ class Ledgers:
         with self._catalog.planning() as connection:
             for inlined in plan.inlined:
                 query = f'SELECT {wanted} FROM "{inlined}" WHERE {where}'
-                rows += sqlite(connection, METADATA, query)
+                rows += patiently(partial(sqlite, connection, METADATA, query))
         if files := plan.files[table]:
             mine = [pl.col(name).is_in([*values]) for name, values in keys.items()]
             rows += scan(files, columns, (None, None), mine).collect().rows()

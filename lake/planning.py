@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lake.catalog import METADATA, Catalog
+from lake.catalog import METADATA, Catalog, patiently
 from lake.home import Home
 from lake.sqltext import Row, quoted, sqlite
 
@@ -167,7 +167,7 @@ class Planner:
         with self._catalog.planning() as connection:
 
             def answer(query: str) -> list[Row]:
-                return sqlite(connection, METADATA, query)
+                return patiently(lambda: sqlite(connection, METADATA, query))
 
             for _ in range(2):
                 schema, known = self._tables

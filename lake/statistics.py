@@ -9,10 +9,12 @@ lakes of older layouts are looked over here.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import duckdb
 
-from lake.catalog import METADATA, WRITES, Catalog
+from lake.catalog import METADATA, WRITES, Catalog, patiently
 from lake.sqltext import quoted, sqlite
 
 _NUMBER = {"int": "HUGEINT", "float": "DOUBLE"}
@@ -36,8 +38,7 @@ def too_narrow(connection: duckdb.DuckDBPyConnection) -> list[Bounds]:
     """
     found = []
     for kind, number in _NUMBER.items():
-        found += connection.execute(
-            f"""
+        query = f"""
             WITH held AS (
               SELECT f.table_id, f.column_id, f.min_value AS low, f.max_value AS high,
                      TRY_CAST(f.min_value AS {number}) AS least, TRY_CAST(f.max_value AS {number}) AS greatest
@@ -62,8 +63,12 @@ def too_narrow(connection: duckdb.DuckDBPyConnection) -> list[Bounds]:
               AND (s.min_value IS NULL OR s.max_value IS NULL
                 OR TRY_CAST(s.min_value AS {number}) > w.least OR TRY_CAST(s.max_value AS {number}) < w.greatest)
             ORDER BY ALL"""
-        ).fetchall()
+        found += patiently(partial(_rows, connection, query))
     return [Bounds(*row) for row in found]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    return connection.execute(query).fetchall()
 
 
 def widen(catalog: Catalog) -> int:

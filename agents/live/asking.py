@@ -5,7 +5,6 @@ committed like a stream's, and the ledger is filled by :mod:`agents.live.catchin
 """
 
 import threading
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +12,11 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from agents.live.clock import MarketClock
+from agents.live.rounds import Pauses, Rounds
 from agents.pages import answered
 from agents.sources import Log, ProviderRefusedError, Source
 from lake import BAR_SCHEMA
 from lake.errors import LakeError
-from lake.logs import logger
 
 #: All symbols are asked for so often, for bars that a stream left out.
 SWEEP = timedelta(minutes=5)
@@ -25,9 +24,7 @@ SWEEP = timedelta(minutes=5)
 _THERE = timedelta(seconds=2)
 #: Older minutes are for the ledger to find.
 _REACH = timedelta(minutes=45)
-_LOOK_EVERY = 0.1
-#: Seconds between two rounds, however fast the clock; after one that failed, or was refused.
-_APART, _FAILED, _REFUSED = 0.5, 5.0, 30.0
+_PAUSES = Pauses(looks=0.1, apart=0.5, failed=5.0, refused=30.0)
 #: Refused for being too new, on plans that serve history with a delay.
 _TOO_NEW = (403, 422)
 
@@ -47,7 +44,7 @@ class Asked:
     at: datetime
 
 
-class Asker:
+class Asker(Rounds):
     """Asks again and again for what is wanted.
 
     Args:
@@ -59,8 +56,6 @@ class Asker:
 
     Attributes:
         wanted: Symbols that are asked for after every minute, for no stream tells them.
-        active: It may ask.
-        problem: Why the newest round failed.
     """
 
     def __init__(
@@ -71,41 +66,25 @@ class Asker:
         take: Callable[[Asked], None],
         log: Log = lambda **_: None,
     ) -> None:
-        self._source, self._all = source, tuple(sorted(symbols))
-        self._clock, self._take, self._log = clock, take, log
+        super().__init__(symbols, "asked", _PAUSES, log)
+        self._source, self._clock, self._take = source, clock, take
         self._since: datetime | None = None  # asked for once, from there
         self._swept: datetime | None = None  # the edge of the newest round for all
         self._sweeps: datetime | None = None
         self._polled: datetime | None = None
         self._minute: datetime | None = None
-        self._not_before = 0.0
         self._late = False
         self._lock = threading.Lock()
         self.wanted: frozenset[str] = frozenset()
-        self.active = False
-        self.problem: str | None = None
 
     def ask(self, since: datetime) -> None:
         """Ask for all symbols soon, from a moment on."""
         with self._lock:
             self._since = since if self._since is None else min(since, self._since)
 
-    def run(self, stop: threading.Event) -> None:
-        """Ask whenever it is time, until it is stopped; for a thread."""
-        while not stop.wait(_LOOK_EVERY):
-            if not self.active or time.monotonic() < self._not_before:
-                continue
-            try:
-                self.round()
-            except ProviderRefusedError as error:
-                self._fail(str(error), _REFUSED)
-            except LakeError as error:
-                self._fail(str(error), _FAILED)
-            except Exception as error:  # noqa: BLE001 - a thread's door: the next round may go well
-                if stop.is_set():  # what it works with is closed already
-                    return
-                logger(stage="live").exception("asking broke")
-                self._fail(f"{type(error).__name__} (the logs have it)", _FAILED)
+    def is_due(self) -> bool:
+        """Always: each round finds out itself what is due."""
+        return True
 
     def round(self) -> None:
         """Ask for what is due now, if anything is.
@@ -123,14 +102,13 @@ class Asker:
             self._polled = self._bring(some, self._polled, self._clock.surely())
         else:
             return
-        self.problem = None
-        self._not_before = time.monotonic() + _APART
+        self._well()
 
     def _sweep(self, since: datetime | None) -> None:
         begins = [moment for moment in (since, self._swept) if moment is not None]
         now = self._clock.surely()
         try:
-            self._swept = self._bring(self._all, min(begins, default=None), now)
+            self._swept = self._bring(self._symbols, min(begins, default=None), now)
         except LakeError:
             if since is not None:
                 self.ask(since)
@@ -176,12 +154,6 @@ class Asker:
             pages = self._source.pages(some, start, end)
             found += [one.bars for one in answered(pages, some, start, end)]
         return pl.concat(found)
-
-    def _fail(self, problem: str, pause: float) -> None:
-        if problem != self.problem:
-            self._log(stage="asked", level="warning", problem=problem)
-        self.problem = problem
-        self._not_before = time.monotonic() + pause
 
 
 _NONE = pl.DataFrame(schema=BAR_SCHEMA)

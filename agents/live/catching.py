@@ -5,7 +5,6 @@ of a complete answer go over those of the stream, and what the stream missed com
 """
 
 import threading
-import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -13,12 +12,11 @@ from agents import backfill
 from agents.backfill import Task
 from agents.fetching import Fetcher
 from agents.live.clock import MarketClock
+from agents.live.rounds import Pauses, Rounds
 from agents.planning import Part, pack
 from agents.sources import Log, ProviderRefusedError, Source, UnknownSymbolError
 from lake import Lake, sessions
 from lake.coverage import Interval, subtract
-from lake.errors import LakeError
-from lake.logs import logger
 
 #: By the market's clock.
 EVERY = timedelta(minutes=30)
@@ -26,13 +24,11 @@ EVERY = timedelta(minutes=30)
 _REACH = timedelta(days=7)
 #: What is read again, and how often, by another clock than this machine's.
 _AGAIN_REACH, _AGAIN_EVERY = timedelta(hours=6), timedelta(hours=1)
-_LOOK_EVERY = 0.2
-#: Seconds between two rounds, however fast the clock; after one that failed, or was refused.
-_APART, _FAILED, _REFUSED = 2.0, 10.0, 60.0
+_PAUSES = Pauses(looks=0.2, apart=2.0, failed=10.0, refused=60.0)
 _NOT_FOR_US = (401, 403)
 
 
-class Catcher:
+class Catcher(Rounds):
     """Fetches what the ledger lacks, again and again.
 
     Args:
@@ -43,9 +39,7 @@ class Catcher:
         log: Takes one structured line.
 
     Attributes:
-        active: It may fetch.
         regular: It fetches every half hour, not only when it is asked to.
-        problem: Why the newest round failed, or what it cannot fetch.
         refused: The provider will not answer us at all.
     """
 
@@ -57,17 +51,14 @@ class Catcher:
         clock: MarketClock,
         log: Log = lambda **_: None,
     ) -> None:
-        self._lake, self._source, self._symbols = lake, source, tuple(sorted(symbols))
-        self._clock, self._log = clock, log
+        super().__init__(symbols, "catching", _PAUSES, log)
+        self._lake, self._source, self._clock = lake, source, clock
         self._asked = threading.Event()
         self._done_at: datetime | None = None
         self._again_at: datetime | None = None
         self._planned: date | None = None
         self._unknown: tuple[str, ...] = ()
-        self._not_before = 0.0
-        self.active = self.regular = False
-        self.problem: str | None = None
-        self.refused = False
+        self.regular = self.refused = False
 
     @property
     def done_at(self) -> datetime | None:
@@ -78,24 +69,17 @@ class Catcher:
         """Begin a round soon."""
         self._asked.set()
 
-    def run(self, stop: threading.Event) -> None:
-        """Fetch whenever it is time, until it is stopped; for a thread."""
-        while not stop.wait(_LOOK_EVERY):
-            if not self.active or time.monotonic() < self._not_before or not self._is_due():
-                continue
-            self._asked.clear()
-            try:
-                self.round()
-            except ProviderRefusedError as error:
-                self.refused = error.status in _NOT_FOR_US
-                self._fail(str(error), _REFUSED)
-            except LakeError as error:
-                self._fail(str(error), _FAILED)
-            except Exception as error:  # noqa: BLE001 - a thread's door: the next round may go well
-                if stop.is_set():  # what it works with is closed already
-                    return
-                logger(stage="live").exception("catching up broke")
-                self._fail(f"{type(error).__name__} (the logs have it)", _FAILED)
+    def is_due(self) -> bool:
+        """Whether somebody has asked for a round, or it is half an hour since the last."""
+        if self._asked.is_set() or self._done_at is None:
+            return True
+        return self.regular and not timedelta() <= self._clock() - self._done_at < EVERY
+
+    def failed(self, error: Exception) -> None:
+        """It is tried again; a provider that knows us not says so."""
+        self._asked.set()
+        if isinstance(error, ProviderRefusedError):
+            self.refused = error.status in _NOT_FOR_US
 
     def round(self) -> None:
         """Fetch what is missing now.
@@ -103,6 +87,7 @@ class Catcher:
         Raises:
             LakeError: As the source's; what was committed stays.
         """
+        self._asked.clear()
         now = self._clock.surely()
         if self._planned != sessions.today(now):
             self._plan(now)
@@ -111,8 +96,8 @@ class Catcher:
             fetcher.fetch(part)
         self._read_again(now)
         self._done_at = now
-        self._not_before = time.monotonic() + _APART
-        self.problem, self.refused = self._said_unknown(), False
+        self.refused = False
+        self._well(self._said_unknown())
 
     def _said_unknown(self) -> str | None:
         if not self._unknown:
@@ -158,17 +143,6 @@ class Catcher:
     def _packed(self, holes: Mapping[str, Sequence[Interval]]) -> list[Part]:
         ability = self._source.abilities
         return pack(holes, page_bars=ability.page_bars, most_symbols=ability.most_symbols)
-
-    def _is_due(self) -> bool:
-        if self._asked.is_set() or self._done_at is None:
-            return True
-        return self.regular and not timedelta() <= self._clock() - self._done_at < EVERY
-
-    def _fail(self, problem: str, pause: float) -> None:
-        self._log(stage="catching", level="warning", problem=problem)
-        self._asked.set()
-        self.problem = problem
-        self._not_before = time.monotonic() + pause
 
 
 def _since(held: list[Interval], edge: datetime) -> datetime:

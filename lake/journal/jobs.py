@@ -182,7 +182,7 @@ class Jobs:
             job = _job(_find(connection, job_id))
             self._tell(connection, job)
             if job.parent is not None:
-                parts.sum_up(connection, job.parent, "")
+                self._sum_up(connection, job.parent, "")
             return job
 
     def progress(
@@ -218,7 +218,7 @@ class Jobs:
                 told |= self._lease()
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**told))
             if row.parent is not None:
-                parts.sum_up(connection, row.parent, message)
+                self._sum_up(connection, row.parent, message)
 
     def split(self, job_id: str, pieces: Sequence[parts.Piece]) -> list[Job]:
         """Queue the parts of a job that is being worked on, and let go of it until they are over.
@@ -230,7 +230,7 @@ class Jobs:
             whole = _job(self._mine(connection, job_id))
             names = parts.add(connection, whole, pieces)
             found = [_job(_find(connection, name)) for name in names]
-            for job in found:
+            for job in (_job(_find(connection, job_id)), *found):
                 self._tell(connection, job)
             return found
 
@@ -269,7 +269,7 @@ class Jobs:
                 job = _job(_find(connection, job_id))
                 self._tell(connection, job)
                 if job.parent is not None:
-                    parts.sum_up(connection, job.parent, message)
+                    self._sum_up(connection, job.parent, message)
 
     def finish(self, job_id: str, result: dict[str, Any] | None = None) -> None:
         """A job is done; ``result`` is plain JSON.
@@ -317,7 +317,11 @@ class Jobs:
             if state == "done":
                 done = {"done": job.total}
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(**done))
-            parts.sum_up(connection, job.parent, "")
+            self._sum_up(connection, job.parent, "")
+
+    def _sum_up(self, connection: Connection, job_id: str, message: str) -> None:
+        if parts.sum_up(connection, job_id, message):
+            self._tell(connection, _job(_find(connection, job_id)))
 
     def _tell(self, connection: Connection, job: Job) -> None:
         events.tell(connection, events.JobChanged.of(job), at=self._now())

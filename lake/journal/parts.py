@@ -74,8 +74,14 @@ def left(connection: Connection, job_id: str) -> int:
     return connection.execute(select(func.count()).where(mine)).scalar() or 0
 
 
-def sum_up(connection: Connection, job_id: str, message: str) -> None:
-    """Tell a job how far its parts are together; it runs while one of them does."""
+def sum_up(connection: Connection, job_id: str, message: str) -> bool:
+    """Tell a job how far its parts are together; it runs while one of them does.
+
+    Returns:
+        Whether its state is another one than before.
+    """
+    before = select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()
+    state = connection.execute(before).scalar()
     mine = jobs.c.parent == job_id
     done = connection.execute(select(func.sum(jobs.c.done)).where(mine)).scalar() or 0
     told: dict[str, Any] = {"done": done, "crashes": 0}
@@ -87,3 +93,4 @@ def sum_up(connection: Connection, job_id: str, message: str) -> None:
         speed = sum(facts.get("bars_per_second") or 0 for facts in rates)
         told["rates"] = rates[-1] | {"bars_per_second": speed}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**told))
+    return bool(told["state"] != state)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from lake.journal import Journal
+from lake.journal import Journal, events
 from lake.journal.parts import Piece
 
 DAY = date(2024, 5, 1)
@@ -55,6 +55,33 @@ def test_a_whole_shows_how_far_its_parts_are(journal, whole):
     assert journal.job(whole.id).done == 11
     journal.release(second.id, "stopped")
     assert journal.job(whole.id).state == "queued"
+
+
+def test_a_whole_tells_the_stream_of_each_change_of_its_state(journal, whole):
+    def told():
+        found = [one.what for one in events.read(journal, after=0).events]
+        return [event.state for event in found if event.job_id == whole.id]
+
+    first, second, third = journal.split(whole.id, PIECES)
+    seen = ["queued", "running", "queued"]
+    assert told() == seen
+    journal.claim(first.id, "one")
+    journal.claim(second.id, "two")
+    journal.progress(second.id, 1, 10, "QQQ")
+    seen.append("running")
+    assert told() == seen
+    journal.release(first.id, "stopped")
+    assert told() == seen
+    journal.finish(second.id)
+    seen.append("queued")
+    assert told() == seen
+    for part in (first, third):
+        journal.claim(part.id, "one")
+        journal.finish(part.id)
+        seen += ["running", "queued"]
+    journal.claim(whole.id, "one")
+    journal.finish(whole.id)
+    assert told() == [*seen, "running", "done"]
 
 
 def test_parts_are_not_listed_among_whole_jobs(journal, whole):

@@ -5,7 +5,7 @@ import signal
 import time
 
 from agents import tasks
-from app.up.parts import broker_part, worker_part
+from app.up.parts import beat_part, broker_part, worker_part
 from app.up.supervisor import Supervisor
 
 
@@ -25,7 +25,7 @@ class House:
         self.supervisor = Supervisor(lambda *_: None)
 
     def start(self, *names):
-        parts = {"broker": broker_part(self.place)}
+        parts = {"broker": broker_part(self.place), "beat": beat_part(self.place, self.journal)}
         parts |= {f"worker-{n}": worker_part(self.place, self.journal, n) for n in (1, 2)}
         for name in names:
             self.supervisor.start([parts[name]])

@@ -1,4 +1,4 @@
-"""Ingest through a provider that misbehaves, while workers, their tasks and the broker are killed."""
+"""Ingest through a provider that misbehaves, while workers, their tasks, beat and the broker are killed."""
 
 import os
 import random
@@ -52,7 +52,7 @@ def test_whatever_dies_and_misbehaves_the_lake_ends_as_the_truth(seed, monkeypat
         with Journal.open(house.place.home) as journal:
             house.journal = journal
             try:
-                house.start("broker", "worker-1", "worker-2")
+                house.start("broker", "worker-1", "worker-2", "beat")
                 job, _ = journal.queue("ingest", SOURCE, "", *SPAN, {"symbols": SYMBOLS})
                 tasks.send(job)
                 _kill(house, job, chance)
@@ -61,7 +61,7 @@ def test_whatever_dies_and_misbehaves_the_lake_ends_as_the_truth(seed, monkeypat
                 house.supervisor.stop()
 
         assert (done.state, done.error) == ("done", None)
-        _check(control, house.place.home)
+        check_whole(control, house.place.home)
 
 
 def _kill(house, job, chance):
@@ -75,9 +75,11 @@ def _kill(house, job, chance):
         time.sleep(chance.uniform(0.0, 3.0))
         if house.journal.job(job.id).is_finished:
             return
-        victim = chance.choice(["worker-1", "worker-2", "broker", "task", "task"])
+        victim = chance.choice(["worker-1", "worker-2", "beat", "broker", "task", "task"])
         if victim == "task":
-            alive = [agent for agent in house.journal.agents() if not agent.stalled]
+            alive = [
+                one for one in house.journal.agents() if one.kind == "worker" and not one.stalled
+            ]
             if alive:
                 os.kill(chance.choice(alive).pid, signal.SIGKILL)
         else:
@@ -89,7 +91,7 @@ def _went_on(job, before):
     return job.is_finished or job.done > before
 
 
-def _check(control, home):
+def check_whole(control, home):
     low = lake.sessions.midnight(SPAN[0])
     high = lake.sessions.midnight(SPAN[1] + timedelta(days=1)) - timedelta(minutes=1)
     with lake.open(home) as store:

@@ -223,25 +223,26 @@ class _Ahead(Iterator[Answered]):
         self._stop.set()
         self._thread.join(_LOOK_EVERY * 10)
 
-    def next(self, seconds: float | None = None) -> Answered | None:
-        """The next part; None if none comes within some seconds, or none at all without them.
+    def soon(self, seconds: float) -> Answered | None:
+        """The next part; None if none comes within some seconds.
 
         Raises:
             StopIteration: There are no more.
         """
         try:
-            found = self._queue.get(timeout=seconds)
+            return self._opened(self._queue.get(timeout=seconds))
         except Empty:
             return None
+
+    def __next__(self) -> Answered:
+        return self._opened(self._queue.get())
+
+    @staticmethod
+    def _opened(found: Answered | BaseException | None) -> Answered:
         if found is None:
             raise StopIteration
         if isinstance(found, BaseException):
             raise found
-        return found
-
-    def __next__(self) -> Answered:
-        found = self.next()
-        assert found is not None  # noqa: S101 - it waits for ever
         return found
 
     def _run(self) -> None:
@@ -269,7 +270,7 @@ def _together(parts: _Ahead) -> Iterator[list[Answered]]:
         try:
             while sum(one.bars.height for one in held) < _TOGETHER_BARS:
                 left = until - time.monotonic()
-                found = parts.next(left) if left > 0 else None
+                found = parts.soon(left) if left > 0 else None
                 if found is None:
                     break
                 held.append(found)

@@ -91,7 +91,8 @@ def _measured(folder: Path) -> list[Row]:
         _within("append a symbol-day", ours, theirs, "append", 15),
         _within("cold import, open, a day, above bare imports", ours, {}, "cold", 150),
     ]
-    return [*rows, _beside_a_writer(crowd), *loads, *_sizes(home, theirs), *_ingest(folder)]
+    rest = [*_sizes(home, theirs), *_ingest(folder), *_planner()]
+    return [*rows, _beside_a_writer(crowd), *loads, *rest]
 
 
 def _copy(home: Path, turn: int) -> str:
@@ -162,6 +163,19 @@ def _ingest(folder: Path) -> list[Row]:
             grown <= 1.1,
         ),
     ]
+
+
+def _planner() -> list[Row]:
+    """A job of 500 symbols over two years by its own count, beside full pages at 200 a minute."""
+    found = _ran([sys.executable, "-m", "bench.planner"])
+    rows = []
+    for hours in ("regular", "extended"):
+        bars, minutes, ratio = (found[f"{hours}_{name}"] for name in ("bars", "minutes", "ratio"))
+        work = f"planner minutes, {bars / 1e6:.0f} M bars, simulated clock"
+        met = ratio <= 1.1 and not found[f"{hours}_refused"]
+        full = minutes / ratio
+        rows.append(Row(work, "min", minutes, "full pages", full, ratio, "ratio <= 1.1", met))
+    return rows
 
 
 def _beside(work: str, ours: Figures, theirs: Figures, key: str) -> Row:

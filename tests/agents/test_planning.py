@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.planning import PAGES, Part, estimate, pack
+from bench import planner
 from lake import sessions
 from lake.coverage import merge
+from lake.journal import Journal
+from lake.journal.budget import OwnBudget, RateWindow, SharedBudget
 
 PAGE = 10_000
 LONG = (date(2024, 11, 21), date(2026, 11, 20))
@@ -37,6 +40,30 @@ def test_two_years_of_500_symbols_take_hardly_more_requests_than_full_pages(bars
     assert requests <= 1.1 * bars / PAGE
     assert full >= 0.95 * requests
     assert len(parts) < 1000
+
+
+@pytest.mark.parametrize("bars_a_session", [390, 960])
+def test_the_same_takes_hardly_longer_than_full_pages_at_the_providers_rate(bars_a_session):
+    parts, clock = planner.parts_of(500), planner.Clock()
+    budget = OwnBudget([RateWindow(200)], clock.time)
+    played = planner.play(parts, bars_a_session, budget, clock)
+
+    assert played.bars == 500 * sessions.schedule(*LONG).height * bars_a_session
+    assert played.minutes <= 1.1 * played.bars / PAGE / 200
+    assert played.minutes <= planner.told(parts).minutes
+    assert played.refused == 0  # no request was early
+
+
+def test_the_budget_in_the_journal_takes_as_long(tmp_path):
+    parts, clocks = planner.parts_of(30), (planner.Clock(), planner.Clock())
+    own = planner.play(parts, 390, OwnBudget([RateWindow(200)], clocks[0].time), clocks[0])
+    with Journal.open(tmp_path, now=clocks[1].now) as journal:
+        shared = SharedBudget(journal, "alpaca", [RateWindow(200)])
+        played = planner.play(parts, 390, shared, clocks[1])
+
+    assert played.requests == own.requests > 2 * 200
+    assert played.minutes == pytest.approx(own.minutes, abs=0.01)
+    assert played.refused == 0
 
 
 def test_what_it_comes_to_is_told_before():

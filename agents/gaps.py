@@ -13,9 +13,10 @@ from typing import Any
 
 from agents import backfill
 from agents.sources import Log, Source
-from lake import Lake, LakeError, RefusedError, gap_memory
+from lake import Lake, LakeError, RefusedError, gap_memory, sessions
 from lake.absences import CLASSES
 from lake.gap_scan import scan as scan_series
+from lake.journal import Job
 from lake.presence import Lifespan
 from lake.sessions import Moment
 
@@ -176,6 +177,7 @@ class Round:
         source: Whom to ask; None scans only.
         now: The time (aware).
         most: Sessions of a dataset to ask for at most; the others keep being due.
+        span: First and last session that it is about, as for :func:`scan`.
         lifespans: When papers were listed and delisted, by symbol.
         tell: Told of progress in sessions.
         log: Takes one structured line (``stage=…``) where a source refuses.
@@ -186,6 +188,7 @@ class Round:
     source: Source | None
     now: datetime
     most: int = MOST
+    span: tuple[Moment, Moment] = (None, None)
     lifespans: Lifespans | None = None
     tell: Tell = lambda *_: None
     log: Log = lambda **_: None
@@ -203,9 +206,21 @@ class Round:
             now=self.now,
             dataset=dataset,
             edge=self.source.edge(self.now, dataset) if self.source and ours else self.now,
+            span=self.span,
             answers=answers,
             lifespans=self.lifespans,
         )
+
+    def answers(self, symbols: Sequence[str], source: Source, dataset: str) -> Due:
+        """What an answer to all of the span at this round's time, which was asked for by others, told."""
+        first, last = self.span
+        if not (isinstance(first, date) and isinstance(last, date)):
+            return {}
+        edge = source.edge(self.now, dataset)
+        days = sessions.schedule(first, last)
+        over = days.filter(days["close" if dataset == "bars_1m" else "post_close"] <= edge)
+        told = dict.fromkeys(over["session_date"].to_list(), True)
+        return dict.fromkeys(symbols, told)
 
     def refetch(self, source: Source, found: Found, dataset: str) -> dict[str, int]:
         """Ask for sessions with holes that may still be filled, and note that they were asked for.
@@ -269,6 +284,9 @@ def run(
     now: datetime,
     symbols: Sequence[str] = (),
     datasets: Sequence[str] = ("bars_1m", "bars_daily"),
+    only: str | None = None,
+    ask: bool = True,
+    answered_at: datetime | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """One round over all series: scan, ask for what is worth it, scan what was asked for.
@@ -279,6 +297,10 @@ def run(
         now: The time (aware).
         symbols: Only these; none: all.
         datasets: Only these.
+        only: Only series of this source.
+        ask: Whether to ask for anything.
+        answered_at: When all of ``span`` was asked for again, whole, by somebody else: that is one
+            answer more of ``source``. Nothing is asked for then.
         more: As for :class:`Round`.
 
     Returns:
@@ -288,17 +310,19 @@ def run(
     Raises:
         LakeError: As :meth:`Round.refetch`'s.
     """
-    work = Round(lake, source, now, **more)
+    work = Round(lake, source, answered_at or now, **more)
     told: dict[str, Any] = dict.fromkeys(
         ("series", "sessions", "asked", "refused", "new", "corrected", *CLASSES), 0
     )
     for dataset in datasets:
-        for name, listed in series(lake, dataset).items():
+        for name, listed in series(lake, dataset, only).items():
             wanted = [symbol for symbol in listed if not symbols or symbol in symbols]
             work.tell(0, 0, f"scanning {len(wanted)} series of {name}")
-            found = work.scan(wanted, name, dataset)
-            if source is not None and source.name == name and found.due:
-                for key, count in work.refetch(source, found, dataset).items():
+            ours = source if source is not None and source.name == name else None
+            answers = work.answers(wanted, ours, dataset) if ours and answered_at else None
+            found = work.scan(wanted, name, dataset, answers)
+            if ours and ask and not answered_at and found.due:
+                for key, count in work.refetch(ours, found, dataset).items():
                     told[key] += count
             told["series"] += len(found.minutes)
             told["sessions"] += found.sessions
@@ -307,6 +331,14 @@ def run(
                     told[kind] += sum(minutes[kind] for minutes in found.minutes.values())
     work.tell(1, 1, f"{told['asked']:,} sessions asked for again, {told['new']:,} new bars")
     return told
+
+
+def asked_by(job: Job) -> dict[str, Any]:
+    """What a job asks of :func:`run`: its parameters and its sessions."""
+    asked = dict(job.params)
+    if at := asked.get("answered_at"):
+        asked["answered_at"] = datetime.fromisoformat(at)
+    return asked | {"span": (job.first, job.last)}
 
 
 def _runs(days: list[date]) -> list[tuple[date, ...]]:

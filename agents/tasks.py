@@ -25,7 +25,6 @@ from lake.journal import Job, Journal, switches
 from lake.journal.parts import Piece
 from lake.journal.switches import AgentStoppedError
 from lake.kinds import KINDS
-from lake.logs import logger
 from lake.settings import Settings, load_settings
 
 #: No task may run longer. It is told at the first limit and killed at the second.
@@ -358,7 +357,7 @@ def _work(task: Task, job_id: str) -> dict[str, Any]:
     if outcome.state in {"done", "failed"}:
         _nudge(shop.journal, job_id)
         if not outcome.before:
-            _look_for_gaps(shop.journal, job_id)
+            after_ingest.follow(shop.journal, job_id, send)
     if outcome.state == "failed":
         raise JobFailedError(job_id, outcome.text)
     if outcome.state == "busy":
@@ -377,16 +376,6 @@ def _nudge(journal: Journal, job_id: str) -> None:
     parent = journal.job(job_id).parent
     if parent is not None and not any(not part.is_finished for part in journal.parts_of(parent)):
         send(journal.job(parent))
-
-
-def _look_for_gaps(journal: Journal, job_id: str) -> None:
-    """After an ingest: what it brought is scanned; the ingest stays as it ended, whatever becomes of that."""
-    try:
-        scan = after_ingest.queue_scan(journal, job_id)
-        if scan is not None:
-            send(scan)
-    except LakeError as error:  # the nightly round scans all
-        logger(stage="gaps").warning("no scan follows an ingest", reason=str(error))
 
 
 def _watch_over(task: Task, outcome: Outcome) -> None:

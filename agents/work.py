@@ -26,12 +26,14 @@ class Outcome:
             for its parts.
         text: Why it failed or must wait.
         parts: What has to be done next, where it was split.
+        before: It was over before this attempt.
     """
 
     job_id: str
     state: Literal["done", "failed", "held", "busy", "split"]
     text: str = ""
     parts: tuple[Job, ...] = ()
+    before: bool = False
 
 
 def perform(
@@ -57,7 +59,8 @@ def perform(
     if job is None:
         found = journal.job(job_id)
         ended: dict[str, Literal["done", "failed"]] = {"done": "done", "failed": "failed"}
-        return Outcome(job_id, ended.get(found.state, "held"), found.error or "")
+        text, over = found.error or "", found.is_finished
+        return Outcome(job_id, ended.get(found.state, "held"), text, before=over)
     context = {"job_id": job.id, "symbol": job.symbol or None, "trace_id": job.trace_id}
     with log_context(**context, stage=job.kind):
         pulse.work_on(job.id, job.symbol or None)

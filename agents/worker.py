@@ -179,13 +179,14 @@ def _quality(shop: Workshop, job: Job) -> dict[str, Any]:
 
 
 def _gaps(shop: Workshop, job: Job) -> dict[str, Any]:
-    from agents import gaps
+    from agents import gaps, missing
     from agents.sources import KeysMissingError
 
     try:
         lake = shop.lake()
     except LakeMissingError:
         return {"series": 0, "asked": 0}
+    asked = gaps.asked_by(job)
     source = None
     with suppress(
         KeysMissingError
@@ -196,7 +197,10 @@ def _gaps(shop: Workshop, job: Job) -> dict[str, Any]:
         shop.journal.progress(job.id, done, total, message)
 
     now = datetime.now(UTC)
-    return gaps.run(lake, source, now=now, **job.params, tell=tell, log=_tell_log, job_id=job.id)
+    try:
+        return gaps.run(lake, source, now=now, **asked, tell=tell, log=_tell_log, job_id=job.id)
+    finally:
+        missing.judge(lake, shop.journal, asked.get("symbols", ()))
 
 
 def _actions(shop: Workshop, job: Job) -> dict[str, Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _KEY = ("dataset", "source", "symbol", "session_date")
 _COUNTS = ("expected", "present", *CLASSES)
+#: So many answers without it make a minute absent for good.
+_CERTAIN = 2
 _HOLE = {
     "start": UTC_TIME,
     "end": UTC_TIME,
@@ -54,8 +56,9 @@ class Memory:
     def asking(self, days: Days, answers: Mapping[date, bool], now: datetime) -> "Memory":
         """The same after some sessions were asked for again, whole.
 
-        An answer counts if it came long enough after the one before; an ask that came to nothing
-        counts as asked, so that what a provider always refuses is not asked for ever.
+        An answer counts if it came long enough after the one before, and the second is the last
+        that does unless it was due: more of them say no more. An ask that came to nothing counts as
+        asked, so that what a provider always refuses is not asked for ever.
 
         Args:
             days: The sessions of the rows.
@@ -66,12 +69,13 @@ class Memory:
         answered = np.array([answers.get(day, False) for day in days.dates], bool)[:, None]
         hole = asked & (self.codes >= ABSENT)
         apart = micros(now) - self.asked_at >= absences.APART // timedelta(microseconds=1)
-        again = absences.due(self.codes, self.asked, self.asked_at, now)
+        again = hole & absences.due(self.codes, self.asked, self.asked_at, now)
+        news = hole & answered & apart & (self.fetched > 0) & (again | (self.fetched < _CERTAIN))
         return Memory(
             self.codes,
-            self.fetched + (hole & answered & apart & (self.fetched > 0)),
-            self.asked + (hole & again),
-            np.where(hole & (apart | again), micros(now), self.asked_at),
+            self.fetched + news,
+            self.asked + again,
+            np.where(news | again, micros(now), self.asked_at),
         )
 
 

@@ -107,9 +107,14 @@ def _look(
 
 
 def _keep(lake: "Lake", found: "list[Scan]") -> int:
+    from agents.missing import judge
     from lake.gap_memory import store
 
-    return store(lake, [one.fresh(lake.now) for one in found])
+    kept = store(lake, [one.fresh(lake.now) for one in found])
+    if found:
+        with opened_journal() as journal:
+            judge(lake, journal, {one.symbol for one in found})
+    return kept
 
 
 def _refetch(tickers: list[str], dataset: str, *, as_json: bool) -> None:

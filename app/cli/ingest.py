@@ -237,6 +237,7 @@ def _here(journal: "Journal", asked: _Asked) -> "list[Job]":
 
 def _work(journal: "Journal", name: str) -> None:
     """Do a job as a worker would, and its parts one after another."""
+    from agents.after_ingest import name_here
     from agents.heartbeat import Pulse
     from agents.work import perform
     from agents.worker import Workshop
@@ -252,6 +253,7 @@ def _work(journal: "Journal", name: str) -> None:
             perform(journal, part.id, shop.run, pulse=pulse, last=True)
         if parts:
             perform(journal, name, shop.run, pulse=pulse, last=True)
+        name_here(journal, name, shop)
     finally:
         pulse.stop()
 

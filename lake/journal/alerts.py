@@ -28,7 +28,7 @@ class Alert:
 
     Attributes:
         number: Which.
-        kind: ``stalled``, ``completeness``, ``freshness``, ``errors``, ``checks`` ...
+        kind: ``stalled``, ``completeness``, ``freshness``, ``checks``, ``missing_at_provider`` ...
         subject: What it is about: an agent's name, or ``source symbol``.
         message: A sentence.
         facts: Plain JSON.

@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 import lake
-from agents import backfill, gaps
+from agents import backfill, gaps, missing
+from agents.after_ingest import queue_scan
 from agents.sources import ProviderBusyError
 from agents.sources.alpaca import Account, AlpacaSource
 from lake import sessions
+from lake.journal import Journal, alerts
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
 
@@ -135,6 +137,66 @@ def test_nothing_is_asked_for_within_minutes_of_the_first_answer(held, clock, la
 
     assert provider.asked == []
     assert (told["asked"], told["unconfirmed"]) == (0, 30)
+
+
+def ingest_again(held, clock, moment, source, home):
+    """What an ingest of all sessions that are over for good, --again, and the scan after it do."""
+    clock[0], span = moment, (SPAN[0], SPAN[1] - timedelta(days=1))
+    with Journal.open(home, now=lambda: clock[0]) as journal:
+        asked = {"symbols": [*NAMES], "again": True}
+        job, _ = journal.queue("ingest", SOURCE, "", *span, asked)
+        journal.claim(job.id, "one")
+        counts = backfill.run(held, source, NAMES, span, now=moment, again=True)
+        journal.finish(job.id, counts)
+        clock[0] = moment + timedelta(minutes=3)
+        scan = queue_scan(journal, job.id)
+    return gaps.run(held, source, now=clock[0], **gaps.asked_by(scan))
+
+
+def test_an_ingest_again_is_a_second_answer_if_it_comes_minutes_after_the_first(
+    held, clock, tmp_path
+):
+    round_at(held, clock, NOW + timedelta(minutes=1), None)
+    with serving(NOW + timedelta(hours=1)) as url:
+        provider = Provider(url)
+        ingest_again(held, clock, NOW + timedelta(minutes=3), provider.source, tmp_path)
+        soon = absences(held)
+        provider.asked  # noqa: B018 - forgets what the ingest asked for
+        ingest_again(held, clock, NOW + timedelta(minutes=9), provider.source, tmp_path)
+        asked, scans = provider.asked, held.sql("FROM gap_scans").height
+        ingest_again(held, clock, NOW + timedelta(minutes=40), provider.source, tmp_path)
+
+    assert soon == [("QQQ", 10, "unconfirmed", 1, 0), ("SPY", 20, "unconfirmed", 1, 0)]
+    assert absences(held) == [
+        ("QQQ", 10, "missing_at_provider", 2, 1),
+        ("SPY", 20, "missing_at_provider", 2, 1),
+    ]
+    assert len(set(asked)) == 1  # the pages of the ingest, and no more
+    assert held.sql("FROM gap_scans").height == scans  # a third answer says nothing new
+
+
+def test_minutes_that_the_provider_lacks_are_an_alert_until_they_are_there(
+    held, clock, later, tmp_path
+):
+    with Journal.open(tmp_path) as journal:
+        with serving(NOW + timedelta(minutes=6)) as url:
+            round_at(held, clock, NOW + timedelta(minutes=6), Provider(url).source)
+        missing.judge(held, journal)
+        raised = alerts.read(journal)
+        missing.judge(held, journal, ["DIA"])
+        assert alerts.read(journal) == raised  # nobody looked at them
+        round_at(held, clock, NOW + timedelta(days=2), Provider(later).source)
+        missing.judge(held, journal)
+        left = alerts.read(journal)
+        every = alerts.read(journal, over=True)
+
+    assert sorted(alert.subject for alert in raised) == [f"{SOURCE} QQQ", f"{SOURCE} SPY"]
+    assert [alert.subject for alert in left] == [f"{SOURCE} SPY"]
+    assert len(every) == 2
+    (spy,) = left
+    assert (spy.facts["days"], spy.facts["minutes"]) == ([DAY.isoformat()], 20)
+    assert f"lacks 20 regular minutes of {DAY}" in spy.message
+    assert f"`barlake gaps SPY --start {DAY} --end {DAY}`" in spy.message
 
 
 def test_a_second_round_at_once_asks_for_nothing_and_writes_nothing(held, clock, later):

@@ -66,6 +66,10 @@ def test_bars_are_fetched_merged_and_made_into_features(place, monkeypatch, jour
             first, last = date(2024, 11, 4), date(2024, 11, 8)
             ingest, _ = journal.queue("ingest", "sandbox:iex", "SPY", first, last)
             assert house.do(ingest).error is None
+            named = wait_for(
+                lambda: [scan for scan in journal.jobs(kind="gaps") if scan.is_finished]
+            )[0]
+            assert (named.error, named.result["series"], named.result["asked"]) == (None, 1, 0)
             assert house.do(journal.queue("upkeep", "", "")[0]).error is None
             built = house.do(journal.queue("features", "sandbox:iex", "SPY")[0])
             assert built.error is None

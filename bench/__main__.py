@@ -91,7 +91,7 @@ def _measured(folder: Path) -> list[Row]:
         _within("append a symbol-day", ours, theirs, "append", 15),
         _within("cold import, open, a day, above bare imports", ours, {}, "cold", 150),
     ]
-    rest = [*_sizes(home, theirs), *_ingest(folder), *_planner()]
+    rest = [*_sizes(home, theirs), *_ingest(folder), *_live(folder), *_planner()]
     return [*rows, _beside_a_writer(crowd), *loads, *rest]
 
 
@@ -176,6 +176,25 @@ def _planner() -> list[Row]:
         full = minutes / ratio
         rows.append(Row(work, "min", minutes, "full pages", full, ratio, "ratio <= 1.1", met))
     return rows
+
+
+def _live(folder: Path) -> list[Row]:
+    """From a live bar's arrival to readers, a burst of 500 a minute; once, for it takes a minute."""
+    found = _ran([sys.executable, "-m", "bench.live", str(folder / "live")])
+    whom = {"p99": "by SQL, all", "few_p99": "by lake.bars, ten"}
+    return [
+        Row(
+            f"live bar to readable, 500 symbols a minute, p99 ({name})",
+            "s",
+            found[key],
+            "its p50",
+            found[key.replace("99", "50")],
+            None,
+            "<= 5 s",
+            found[key] <= 5,
+        )
+        for key, name in whom.items()
+    ]
 
 
 def _beside(work: str, ours: Figures, theirs: Figures, key: str) -> Row:

@@ -14,7 +14,7 @@ from typing import Any
 from agents.fetching import Count, Fetcher
 from agents.planning import Estimate, Order, Part, estimate, pack
 from agents.sources import Log, Source, UnknownSymbolError
-from lake import Lake, sessions
+from lake import Lake, instruments, sessions
 from lake.actions import Answered
 from lake.coverage import Interval, subtract
 from lake.datasets import check_dataset
@@ -125,7 +125,7 @@ def plan(lake: Lake, source: Source, task: Task, now: datetime) -> Planned:
     new = [symbol for symbol in asked if not _is_known(lake, symbol, source.name, task.dataset)]
     unknown = sorted(source.unknown(new)) if new else []
     if len(unknown) == len(asked):
-        raise UnknownSymbolError(unknown, source.name)
+        raise no_such(lake, source.name, unknown)
     if unknown:
         known = tuple(symbol for symbol in task.symbols if symbol not in unknown)
         parts = look(lake, source, _with(task, known), now)
@@ -179,8 +179,15 @@ def run(
     done = max(sum(part.steps for part in planned.parts), 1)
     tell(done, done, said(planned, count), {})
     if planned.unknown:
-        raise UnknownSymbolError(planned.unknown, source.name, len(names) - len(planned.unknown))
+        raise no_such(lake, source.name, planned.unknown, len(names) - len(planned.unknown))
     return count
+
+
+def no_such(lake: Lake, source: str, unknown: Sequence[str], others: int = 0) -> UnknownSymbolError:
+    """The error about symbols that a provider does not have; it names newer tickers that are known."""
+    changes = instruments.renames(lake, source, unknown)
+    newer = {change.old: change.new for change in changes if change.old in unknown}
+    return UnknownSymbolError(unknown, source, others, newer)
 
 
 def fetch(fetcher: Fetcher, parts: Sequence[Part], tell: Tell) -> None:

@@ -11,7 +11,7 @@ from agents.backfill import Task
 from agents.fetching import Fetcher
 from agents.planning import Part
 from agents.queueing import span
-from agents.sources import Log, ProviderRefusedError, Source, UnknownSymbolError
+from agents.sources import Log, ProviderRefusedError, Source
 from agents.telling import tell_bars
 from lake import Commit, Fetched, Lake, sessions
 from lake.errors import LakeError
@@ -75,7 +75,7 @@ class Ingest:
             return pieces
         counts = self._fetch(job, task, planned.parts, asof)
         self.journal.progress(job.id, 1, 1, backfill.said(planned, counts))
-        _check_unknown(planned.unknown, self.source.name, len(task.symbols))
+        self._check_unknown(planned.unknown, len(task.symbols))
         return counts | {"actions": planned.actions, "asof": asof.isoformat()}
 
     def _part(self, job: Job) -> dict[str, Any]:
@@ -126,8 +126,12 @@ class Ingest:
         asked = {symbol for part in parts for symbol in part.symbols}
         self.journal.progress(job.id, job.total, job.total, f"{counts['new']:,} new bars")
         unknown = parts[0].params.get("unknown", [])
-        _check_unknown(unknown, self.source.name, len(asked) + len(unknown))
+        self._check_unknown(unknown, len(asked) + len(unknown))
         return counts
+
+    def _check_unknown(self, unknown: Sequence[str], asked: int) -> None:
+        if unknown:
+            raise backfill.no_such(self.lake, self.source.name, unknown, asked - len(unknown))
 
 
 def _task(job: Job, history: str, now: datetime) -> Task:
@@ -157,8 +161,3 @@ def _read(job: Job) -> tuple[Part, Task]:
     part = Part(tuple(facts["symbols"]), start, end, facts["sessions"], facts["bars"])
     task = Task(part.symbols, start.date(), end.date(), facts["dataset"], facts["again"])
     return part, task
-
-
-def _check_unknown(unknown: Sequence[str], source: str, asked: int) -> None:
-    if unknown:
-        raise UnknownSymbolError(unknown, source, asked - len(unknown))

@@ -4,7 +4,7 @@ It declares what it can do; nothing outside this folder knows a provider. :mod:`
 has what every provider over HTTP needs: time limits, retries, the rate budget, a line a request.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol
@@ -247,11 +247,19 @@ class UnknownSymbolError(RefusedError):
 
     Attributes:
         others: How many other symbols were asked for beside them; those were fetched.
+        renamed: What papers that had some of them are called now.
     """
 
-    def __init__(self, symbols: Sequence[str], source: str, others: int = 0) -> None:
-        super().__init__(list(symbols), source, others)
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        source: str,
+        others: int = 0,
+        renamed: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(list(symbols), source, others, dict(renamed or {}))
         self.symbols, self.source, self.others = list(symbols), source, others
+        self.renamed = dict(renamed or {})
 
     def __str__(self) -> str:
         first = ", ".join(self.symbols[:_SHOWN])
@@ -259,7 +267,11 @@ class UnknownSymbolError(RefusedError):
         named = f"{first} and {more} more" if more > 0 else first
         noun = "symbol" if len(self.symbols) == 1 else "symbols"
         rest = f"the other {self.others:,} were fetched" if self.others else "nothing was fetched"
-        return f"{self.source} has no {noun} {named}. Check the spelling; {rest}."
+        newer = [f"{old} is called {new} now" for old, new in self.renamed.items()]
+        known = f"{', '.join(newer[:_SHOWN])}: ask for the newer ticker. " if newer else ""
+        spelling = "Check the spelling; " if len(newer) < len(self.symbols) else ""
+        rest = rest if spelling else rest.capitalize()
+        return f"{self.source} has no {noun} {named}. {known}{spelling}{rest}."
 
 
 _SHOWN = 10

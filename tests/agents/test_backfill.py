@@ -15,6 +15,9 @@ import lake
 from agents import backfill
 from agents.sources import ProviderBusyError, ProviderRefusedError, UnknownSymbolError
 from agents.sources.alpaca import Account, AlpacaSource
+from lake import instruments
+from lake.actions import ACTION_SCHEMA, Answered
+from lake.papers import ASSET_SCHEMA
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
 
@@ -123,6 +126,24 @@ def test_a_symbol_the_provider_does_not_have_is_told_and_not_called_fetched(stor
         backfill.run(store, source(url), "NOSUCH", WEEK, now=NOW)
 
     assert store.covered("NOSUCH", "sandbox:iex") == []
+
+
+def test_an_old_ticker_the_provider_does_not_have_is_told_with_the_newer_one(store, url):
+    change = (date(2022, 6, 9), date(2022, 6, 9), None, None, '{"new_symbol": "SPY"}')
+    told = pl.DataFrame([("1", "WAS", "name_change", *change)], schema=ACTION_SCHEMA, orient="row")
+    store.commit_actions(Answered("sandbox:iex", told, ("WAS",), *WEEK))
+    paper = {"instrument_id": "1", "symbol": "SPY", "status": "active"}
+    instruments.commit_assets(
+        store, "sandbox:iex", pl.DataFrame([paper], schema=ASSET_SCHEMA), WEEK[0]
+    )
+
+    for asked, words in (
+        ("WAS", "has no symbol WAS. WAS is called SPY now: ask for the newer ticker. Nothing was"),
+        (("NOSUCH", "WAS"), "ask for the newer ticker. Check the spelling; nothing was fetched."),
+        (("QQQ", "WAS"), "has no symbol WAS. WAS is called SPY now: .* The other 1 were fetched"),
+    ):
+        with pytest.raises(UnknownSymbolError, match=words):
+            backfill.run(store, source(url), asked, WEEK, now=NOW)
 
 
 def test_wrong_keys_are_refused_once_with_what_to_do(store):

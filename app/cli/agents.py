@@ -125,11 +125,21 @@ def show_agents(found: "Sequence[dict[str, Any]]") -> None:
             "stalled" if agent["stalled"] else agent["state"],
             str(agent["pid"]),
             f"{agent['age']:.0f} s ago",
-            agent["detail"].get("symbol") or agent["detail"].get("job_id") or "-",
+            _on(agent["detail"]),
         ]
         for agent in found
     ]
     show_table(("agent", "kind", "state", "pid", "last heard", "on"), rows, title="Agents")
+    for agent in found:
+        if (problem := agent["detail"].get("problem")) and agent["state"] != "stopped":
+            say(f"{agent['name']}: {problem}")
+
+
+def _on(detail: dict[str, Any]) -> str:
+    """What an agent is on, in a word."""
+    if (symbols := detail.get("symbols")) is not None:
+        return counted(symbols, "symbol")
+    return str(detail.get("symbol") or detail.get("job_id") or "-")
 
 
 def show_switches(found: "Sequence[dict[str, Any]]", *, every: bool = False) -> None:

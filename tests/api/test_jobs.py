@@ -151,9 +151,11 @@ def test_agents_tell_their_state(empty_api, tmp_path):
     assert empty_api.get("/agents").json()["agents"] == []
     with Journal.open(tmp_path) as journal:
         journal.beat("worker-1", "worker", "idle", {"queue": "barlake"})
+        journal.beat("live", "live", "error", {"problem": "The keys were refused."})
 
-    (agent,) = empty_api.get("/agents").json()["agents"]
+    live, agent = empty_api.get("/agents").json()["agents"]
 
+    assert (live["problem"], agent["problem"]) == ("The keys were refused.", None)
     assert (agent["name"], agent["state"], agent["stalled"]) == ("worker-1", "idle", False)
     assert 0 <= agent["age"] < 60
     assert agent["detail"] == {"queue": "barlake"}

@@ -71,6 +71,19 @@ def test_agents_are_paused_and_started_and_status_says_so(quick, journal):
     assert "the provider asked" not in quick("status").out
 
 
+def test_an_agent_that_has_a_problem_says_so(quick, journal):
+    problem = "The stream of alpaca:sip: the plan does not allow it. Set ALPACA_FEED=iex."
+    journal.beat("live", "live", "polling", {"symbols": 500, "problem": problem})
+
+    for command in ("agents", "status"):
+        shown = quick(command).out
+        assert "500 symbols" in shown
+        assert f"live: {problem}" in shown.splitlines()
+
+    journal.beat("live", "live", "stopped", {"problem": problem})
+    assert problem not in quick("agents").out
+
+
 @pytest.mark.parametrize("arguments", [("freeze", "ingest"), ("pause",), ("pause", "teapot")])
 def test_agents_that_cannot_be_switched_so_are_a_sentence(quick, journal, arguments):
     assert is_one_sentence(quick("agents", *arguments))

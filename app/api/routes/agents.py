@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from app.api.errors import error_responses
 from app.api.house import House, HouseDep
@@ -29,6 +29,12 @@ class AgentAnswer(BaseModel):
     age: float = Field(description="Seconds since its last heartbeat", examples=[1.4])
     stalled: bool = Field(description="Whether that is too long")
     detail: dict[str, Any]
+
+    @computed_field(description="What is wrong with it, and what to do")  # type: ignore[prop-decorator]
+    @property
+    def problem(self) -> str | None:
+        """A sentence, of agents that tell one."""
+        return self.detail.get("problem")
 
 
 class SwitchAnswer(BaseModel):

@@ -7,6 +7,7 @@ as one more, and after one that failed it only names.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lake.errors import LakeError
@@ -61,7 +62,10 @@ def queue_scan(journal: Journal, job_id: str) -> Job | None:
     params = _params(job, journal.parts_of(job_id))
     if params is None or not switches.is_on(journal, "gaps"):
         return None
-    scan, new = journal.queue("gaps", job.source, job.symbol, job.first, job.last, params)
+    queue = partial(journal.queue, "gaps", job.source, job.symbol, job.first, job.last)
+    scan, new = queue(params)
+    if scan.state == "running":  # it may have read before this ingest was over
+        scan, new = queue(params | {"after": job.id})
     return scan if new else None
 
 

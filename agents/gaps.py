@@ -335,7 +335,7 @@ def run(
 
 def asked_by(job: Job) -> dict[str, Any]:
     """What a job asks of :func:`run`: its parameters and its sessions."""
-    asked = dict(job.params)
+    asked = {name: value for name, value in job.params.items() if name != "after"}
     if at := asked.get("answered_at"):
         asked["answered_at"] = datetime.fromisoformat(at)
     return asked | {"span": (job.first, job.last)}

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from agents.after_ingest import follow, queue_scan
+from agents.gaps import asked_by
 from lake.errors import BrokerMissingError
 from lake.journal import Journal, switches
 from lake.journal.parts import Piece
@@ -92,6 +93,18 @@ def test_scans_that_wait_already_are_not_queued_twice(journal):
 
     assert queue_scan(journal, ended(journal, BROUGHT).id) is None
     assert [job.id for job in journal.jobs(kind="gaps")] == [first.id]
+
+
+def test_a_scan_that_is_under_way_does_not_stand_for_what_came_meanwhile(journal):
+    first = queue_scan(journal, ended(journal, BROUGHT).id)
+    journal.claim(first.id, "two")
+    job = ended(journal, BROUGHT)
+
+    second = queue_scan(journal, job.id)
+
+    assert asked_by(second) == asked_by(first) == ASKED | {"span": SPAN}
+    assert queue_scan(journal, job.id) is None
+    assert len(journal.jobs(kind="gaps")) == 2
 
 
 @pytest.mark.parametrize("turned", ["paused", "stopped"])

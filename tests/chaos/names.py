@@ -10,6 +10,7 @@ NAMES = (
     "corporate actions",
     "features",
     "pins",
+    "gathering live bars",
     "moving live bars",
     "rewriting",
     "merging",

@@ -22,7 +22,7 @@ from lake.errors import BarsMissingError
 from lake.export import export
 from lake.features import Built, Definition, store_features
 from lake.macros import MACROS
-from lake.upkeep import Plan, Rule, delete_symbol, run
+from lake.upkeep import Plan, Rule, delete_symbol, gather_live, run
 
 SOURCE, OTHER = "alpaca:iex", "alpaca:sip"
 OPEN = datetime(2024, 11, 4, 14, 30, tzinfo=UTC)
@@ -83,6 +83,11 @@ def _commit(*frames: pl.DataFrame, covered: tuple[Covered, ...] = (), source: st
 
 def _live(frame: pl.DataFrame) -> Step:
     return lambda lk, _: lk.commit_bars(Fetched(SOURCE, frame, live=True))
+
+
+def _gather(lk: lake.Lake, _: Path) -> None:
+    """What the live agent does now and then, with less patience."""
+    gather_live(lk, 1)
 
 
 def _daily(count: int, close: float = 100.0) -> Step:
@@ -227,6 +232,10 @@ WORKS: dict[str, Work] = {
     "corporate actions": Work((_actions(3.0), _actions(1.5))),
     "features": Work((_features(2.0), _features(3.0))),
     "pins": Work((lambda lk, _: lk.pin("other"), lambda lk, _: lk.pin("third"))),
+    "gathering live bars": Work(
+        (_gather, _live(bars(126, 2, close=106.0)), _gather),
+        begin=(_live(bars(120, 4)), _live(bars(121, 2, close=105.0))),
+    ),
     "moving live bars": Work((_upkeep("live"),)),
     "rewriting": Work((_upkeep("rewrite"),)),
     "merging": Work((_upkeep("merge"),)),

@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from agents.live.halting import Halts
 from agents.live.hours import Hours, hours
 from agents.live.lease import Lease
 from agents.live.pulse import LivePulse
+from agents.live.watched import Watched
 from agents.live.words import Word, Words
 from agents.sources import Heard, Log, Stream, Trouble
 from agents.telling import tell_bars
@@ -56,7 +57,7 @@ class Means:
         lake: Where bars go.
         journal: Where switches are and problems are told.
         source: Name of the series' source.
-        symbols: Tickers to watch.
+        watched: Whom to listen to.
         stream: Tells bars; None: REST is asked instead.
         lease: Says whether this is the one that listens.
         clock: The market's.
@@ -70,7 +71,7 @@ class Means:
     lake: Lake
     journal: Journal
     source: str
-    symbols: Sequence[str]
+    watched: Watched
     stream: Stream | None
     lease: Lease
     clock: MarketClock
@@ -86,7 +87,7 @@ class LiveAgent:
 
     def __init__(self, means: Means, asked: "queue.SimpleQueue[Asked]") -> None:
         self._means, self._asked = means, asked
-        self._watched = frozenset(means.symbols)
+        self._watched = frozenset(means.watched.symbols)
         self._words, self._halts = Words(), Halts(means.lake, means.source)
         self._pending = _NONE
         self._pending_halts: list[pl.DataFrame] = []
@@ -116,6 +117,8 @@ class LiveAgent:
     def turn(self, stop: threading.Event) -> None:
         """One round of about a second."""
         now = self._means.clock()
+        if self._means.watched.have_changed():
+            self._watch(now)
         today = hours(now, always=self._means.always)
         duty = self._duty(today)
         self._means.asker.active = duty == "listening"
@@ -147,10 +150,8 @@ class LiveAgent:
         return self._switch
 
     def _rest(self, duty: Duty, now: datetime, stop: threading.Event) -> None:
-        if self._open and self._means.stream is not None:
-            self._means.stream.close()
-            self._hear(self._means.stream.hear(0), now)
-            self._open = False
+        if self._open:
+            self._hang_up(now)
             self._final_at = now + _FINAL_AFTER
         if duty == "paused":
             self._means.lease.release()
@@ -159,6 +160,19 @@ class LiveAgent:
             self._means.catcher.ask()
         self._take_asked()
         stop.wait(_TOGETHER)
+
+    def _watch(self, now: datetime) -> None:
+        """Listen to others than before, from the next connection on."""
+        self._watched = frozenset(self._means.watched.symbols)
+        for rounds in (self._means.asker, self._means.catcher):
+            rounds.watch(self._watched)
+        self._hang_up(now)
+
+    def _hang_up(self, now: datetime) -> None:
+        if self._means.stream is not None and self._open:
+            self._means.stream.close()
+            self._hear(self._means.stream.hear(0), now)
+        self._open = False
 
     # Listening ---------------------------------------------------------------------------------
 
@@ -182,7 +196,7 @@ class LiveAgent:
             self._try_again = time.monotonic() + _TRY_AGAIN.get(trouble.kind, _PATIENCE)
         again = bool(self._try_again) and time.monotonic() >= self._try_again
         if not self._open or again:
-            stream.open(self._means.symbols)
+            stream.open(self._means.watched.symbols)
             self._open, self._connects, self._try_again = True, 0, 0.0
             self._apart_since = time.monotonic()
 
@@ -294,10 +308,7 @@ class LiveAgent:
             self._means.log(stage="live", level="warning", problem=str(error))
 
     def _finish(self) -> None:
-        stream = self._means.stream
-        if stream is not None and self._open:
-            stream.close()
-            self._hear(stream.hear(0), self._means.clock())
+        self._hang_up(self._means.clock())
         self._take_asked()
         for _ in range(_LAST_TRIES):
             if self._flush(at_once=True):

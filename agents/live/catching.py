@@ -56,7 +56,7 @@ class Catcher(Rounds):
         self._asked = threading.Event()
         self._done_at: datetime | None = None
         self._again_at: datetime | None = None
-        self._planned: date | None = None
+        self._planned: tuple[date, tuple[str, ...]] | None = None
         self._unknown: tuple[str, ...] = ()
         self.regular = self.refused = False
 
@@ -68,6 +68,11 @@ class Catcher(Rounds):
     def ask(self) -> None:
         """Begin a round soon."""
         self._asked.set()
+
+    def watch(self, symbols: Collection[str]) -> None:
+        """Others are watched: a round for them begins soon."""
+        super().watch(symbols)
+        self.ask()
 
     def is_due(self) -> bool:
         """Whether somebody has asked for a round, or it is half an hour since the last."""
@@ -89,8 +94,9 @@ class Catcher(Rounds):
         """
         self._asked.clear()
         now = self._clock.surely()
-        if self._planned != sessions.today(now):
-            self._plan(now)
+        if self._planned != (planned := (sessions.today(now), self._symbols)):
+            self._plan(*planned, now)
+            self._planned = planned
         fetcher = Fetcher(self._lake, self._source, "bars_1m", log=self._log)
         for part in self._missing(now):
             fetcher.fetch(part)
@@ -105,16 +111,14 @@ class Catcher(Rounds):
         others = len(self._symbols) - len(self._unknown)
         return str(UnknownSymbolError(self._unknown, self._source.name, others))
 
-    def _plan(self, now: datetime) -> None:
+    def _plan(self, day: date, symbols: tuple[str, ...], now: datetime) -> None:
         """Once a day: which symbols there are, and their corporate actions."""
-        day = sessions.today(now)
         try:
-            planned = backfill.plan(self._lake, self._source, Task(self._symbols, day, day), now)
+            planned = backfill.plan(self._lake, self._source, Task(symbols, day, day), now)
         except UnknownSymbolError as error:
             self._unknown = tuple(error.symbols)
         else:
             self._unknown = tuple(planned.unknown)
-        self._planned = day
 
     def _missing(self, now: datetime) -> list[Part]:
         edge = self._source.edge(now)

@@ -19,7 +19,7 @@ from agents.live.clock import MarketClock
 from agents.live.gathering import Gatherer
 from agents.live.lease import Lease, connect
 from agents.live.pulse import LivePulse, named
-from agents.live.watched import watched
+from agents.live.watched import Watched, watched
 from agents.sources import Source, open_source, open_stream, require_keys
 from lake import Lake
 from lake.errors import InvalidError, LakeError
@@ -66,7 +66,11 @@ def run(settings: Settings, symbols: Sequence[str] = (), *, stderr: bool = True)
         raise NothingWatchedError
     require_keys(settings)
     broker.require(broker.broker_url(settings))
-    chosen = tuple(symbols) or _chosen(settings)
+    if symbols:
+        settings = settings.model_copy(update={"watch": ",".join(symbols)})
+    with open_by(settings, create=True) as lake:
+        if not watched(settings, lake, datetime.now(UTC)):
+            raise NothingWatchedError
     with (
         Journal.open(settings.journal_url or settings.home) as journal,
         named(journal, settings.home) as name,
@@ -74,37 +78,23 @@ def run(settings: Settings, symbols: Sequence[str] = (), *, stderr: bool = True)
     ):
         _log_as(name.partition("@")[0], settings, journal, stderr=stderr)
         Watch(journal, settings.alert_webhook.get_secret_value()).start()
-        listen(settings, chosen, journal, name, stop)
+        listen(settings, journal, name, stop)
         close_logs()
 
 
-def _chosen(settings: Settings) -> tuple[str, ...]:
-    with open_by(settings, create=True) as lake:
-        chosen = watched(settings, lake, datetime.now(UTC))
-    if not chosen:
-        raise NothingWatchedError
-    return chosen
-
-
-def listen(
-    settings: Settings,
-    symbols: Sequence[str],
-    journal: Journal,
-    name: str,
-    stop: threading.Event,
-) -> None:
+def listen(settings: Settings, journal: Journal, name: str, stop: threading.Event) -> None:
     """Listen until it is stopped.
 
     Args:
         settings: Of the door.
-        symbols: Tickers.
         journal: Where heartbeats go.
         name: Of the agent.
         stop: Ends it, in good order.
     """
     lake = open_by(settings, create=True)
     asked, put = inbox()
-    means = _means(settings, symbols, lake, LivePulse(journal, name), put)
+    chosen = Watched(lambda: watched(settings, lake, datetime.now(UTC)), _tell)
+    means = _means(settings, chosen, lake, LivePulse(journal, name), put)
     gatherer = Gatherer(lake, lambda: means.lease.is_held, _tell)
     means.pulse.start()
     runs = [means.asker.run, means.catcher.run, gatherer.run, means.clock.follow, means.lease.keep]
@@ -120,7 +110,7 @@ def listen(
 
 def _means(
     settings: Settings,
-    symbols: Sequence[str],
+    chosen: Watched,
     lake: Lake,
     pulse: LivePulse,
     put: Callable[[Asked], None],
@@ -137,12 +127,12 @@ def _means(
         lake=lake,
         journal=pulse.journal,
         source=settings.source,
-        symbols=symbols,
+        watched=chosen,
         stream=stream,
         lease=Lease(connect(broker.broker_url(settings)), place),
         clock=clock,
-        asker=Asker(source(), symbols, clock, put, _tell),
-        catcher=Catcher(lake, source(), symbols, clock, _tell),
+        asker=Asker(source(), chosen.symbols, clock, put, _tell),
+        catcher=Catcher(lake, source(), chosen.symbols, clock, _tell),
         pulse=pulse,
         always=settings.watch_hours == "always",
         log=_tell,

@@ -49,6 +49,10 @@ class Rounds(ABC):
         self.active = False
         self.problem: str | None = None
 
+    def watch(self, symbols: Collection[str]) -> None:
+        """From the next round on others are watched."""
+        self._symbols = tuple(sorted(symbols))
+
     @abstractmethod
     def is_due(self) -> bool:
         """Whether it is time for a round."""

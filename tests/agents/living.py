@@ -92,7 +92,7 @@ class Play:
         for key, value in settings.items():
             self._patch.setenv(key, value)
         chosen, stop = load_settings(), threading.Event()
-        work = (chosen, chosen.watched, self.journal, name, stop)
+        work = (chosen, self.journal, name, stop)
         thread = threading.Thread(target=door.listen, args=work, daemon=True)
         thread.start()
         try:

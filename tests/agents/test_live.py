@@ -7,6 +7,7 @@ import pytest
 import lake
 from agents import backfill
 from agents.sources import open_source
+from lake import lists
 from lake.halts import halts_of
 from lake.journal import alerts, switches
 from lake.settings import load_settings
@@ -80,6 +81,33 @@ def test_wrong_keys_end_in_an_error_that_everybody_sees(play):
     assert "402: auth failed" in shown.detail["problem"]
     assert "ALPACA_API_KEY_ID" in raised.message
     assert raised.subject == SOURCE
+
+
+def test_a_feed_that_the_plan_does_not_have_is_told_and_not_tried_over_and_over(play):
+    play.begin(speed=0, free_plan=True)
+    with play.listening(ALPACA_FEED="sip"):
+        shown = wait_for(lambda: play.is_in("polling"))
+        (raised,) = wait_for(lambda: alerts.read(play.journal, kind="live"))
+        wait_for(lambda: play.lake.symbols().filter(source="sandbox:sip").height == 2)
+        held = play.lake.bars("SPY", BEGIN - timedelta(hours=1), source="sandbox:sip")
+        assert held["timestamp"].max() == BEGIN - 17 * MINUTE  # final, and old enough for the plan
+        assert play.control.streams()["attempts"] == 1
+
+    assert "409" in shown.detail["problem"]
+    assert "ALPACA_FEED=iex" in raised.message
+
+
+def test_who_comes_onto_a_list_is_listened_to(play, monkeypatch):
+    monkeypatch.setattr("agents.live.watched._LOOK_EVERY", 0.5)
+    lists.set_list(play.lake, "mine", ["SPY"], BEGIN.date())
+    play.begin()
+    with play.listening(BARLAKE_WATCH="list:mine"):
+        shown = wait_for(lambda: play.is_in("streaming"))
+        assert shown.detail["symbols"] == 1
+        lists.set_list(play.lake, "mine", ["AAPL", "SPY"], BEGIN.date())
+        wait_for(lambda: play.agent().detail["symbols"] == 2)
+        wait_for(lambda: play.is_in("streaming"))
+        play.converges(1)
 
 
 @pytest.mark.parametrize("way", ["too many symbols", "by setting"])

@@ -29,7 +29,8 @@ Tell = Callable[[float, str, dict[str, Any]], None]
 
 #: Pages that come within this many seconds share a commit, up to so many bars.
 _TOGETHER_SECONDS, _TOGETHER_BARS = 1.0, 500_000
-_PAGES_AHEAD = 2
+# Enough for the time that a commit takes.
+_PAGES_AHEAD = 16
 # So often an answer whose pages come out of order is asked for again; the next one is believed.
 _DOUBTS = 2
 # How often the place may be lost without a single page in between.

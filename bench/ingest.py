@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _FIRST, _LAST = "2019-01-02", "2023-12-29"
-_SYMBOLS = 8
+_SYMBOLS = 16
 _LOOK_EVERY = 0.1
 
 

@@ -6,7 +6,6 @@ and what it lacks is in :mod:`agents.sources.http`. What each field becomes: doc
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +13,6 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import polars as pl
 from alpaca.common.rest import RESTClient
 
@@ -28,9 +26,10 @@ from agents.sources import (
     ProviderBusyError,
     ProviderRefusedError,
 )
+from agents.sources.alpaca_bars import bars_of, loads
 from agents.sources.alpaca_reference import read_action, read_assets, read_calendar
 from agents.sources.http import Patient
-from lake import BAR_SCHEMA, sessions
+from lake import sessions
 from lake.actions import ACTION_SCHEMA
 from lake.datasets import check_dataset
 from lake.journal.budget import Budget, OwnBudget, RateWindow
@@ -59,17 +58,6 @@ _MINUTES = "1Min"
 #: What Alpaca calls the timeframes of our datasets.
 _TIMEFRAMES = {"1min": _MINUTES, "1d": "1Day"}
 
-#: Field of a bar at Alpaca and what it becomes here.
-_FIELDS = {
-    "t": "timestamp",
-    "o": "open",
-    "h": "high",
-    "l": "low",
-    "c": "close",
-    "v": "volume",
-    "n": "trade_count",
-    "vw": "vwap",
-}
 _ADVICE = {
     400: "Check the symbol and the dates.",
     401: "Check ALPACA_API_KEY_ID and ALPACA_API_SECRET_KEY in .env.",
@@ -214,10 +202,14 @@ class AlpacaSource:
             "sort": "asc",
         } | ({} if asof is None else {"asof": asof.isoformat()})
         for answer, last in self._data.walk("v2", "/stocks/bars", asked, of="bars"):
-            found = answer.get("bars") or {}
-            if not isinstance(found, dict):
-                raise ProviderBusyError(self.name, "an answer that is not what was asked for")
-            yield Page(_bars(found), last)
+            found = answer.get("bars")
+            yield Page(found if isinstance(found, pl.DataFrame) else self._read(found), last)
+
+    def _read(self, found: Any) -> pl.DataFrame:
+        """Bars of an answer that has not the plain form."""
+        if found and not isinstance(found, dict):
+            raise ProviderBusyError(self.name, "an answer that is not what was asked for")
+        return bars_of(found or {})
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> pl.DataFrame:
         """Corporate actions processed in a range of dates, both included, as ``ACTION_SCHEMA``."""
@@ -296,7 +288,7 @@ class _Client(RESTClient):
         del retry
         answer = self._patient.send(self._session, method, url, opts)
         try:
-            read = _loads(answer.body)
+            read = loads(answer.body)
         except ValueError as error:
             problem = "an answer that is no JSON"
             self._patient.tell(answer.facts | {"problem": problem}, level="warning")
@@ -305,17 +297,11 @@ class _Client(RESTClient):
         return read
 
 
-def _loads(body: bytes) -> Any:
-    """JSON, and NaN too, which is none but which one bad bar would spoil a page with."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return json.loads(body)
-
-
 def _counted(read: Any) -> dict[str, Any]:
     """How many bars an answer has, for the log."""
     bars = read.get("bars") if isinstance(read, dict) else None
+    if isinstance(bars, pl.DataFrame):
+        return {"bars": bars.height}
     if not isinstance(bars, dict):
         return {}
     return {"bars": sum(len(found) for found in bars.values() if isinstance(found, list))}
@@ -325,41 +311,6 @@ def _budget_name(account: Account, url: str) -> str:
     """Each host counts by itself, and each key."""
     key = hashlib.sha256(account.key.encode()).hexdigest()[:8]
     return f"{account.source.partition(':')[0]} {urlsplit(url).netloc} {key}"[:128]
-
-
-def _bars(found: Mapping[str, Sequence[Mapping[str, Any]] | None]) -> pl.DataFrame:
-    """Columns from Alpaca's objects. What cannot be read becomes null, for the checks to judge."""
-    bars = [bar for some in found.values() for bar in some or ()]
-    names = [name for name, some in found.items() for _ in some or ()]
-    try:
-        columns = [_strictly(bars, field, name) for field, name in _FIELDS.items()]
-    except (KeyError, TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
-        columns = [_leniently(bars, field, name) for field, name in _FIELDS.items()]
-    return pl.DataFrame([pl.Series("symbol", names, dtype=pl.String), *columns], schema=BAR_SCHEMA)
-
-
-def _strictly(bars: Sequence[Mapping[str, Any]], field: str, name: str) -> pl.Series:
-    """A column whose every value is there and of its type, which is fast to tell."""
-    values = [bar[field] for bar in bars]
-    if name == "timestamp":
-        texts = pl.Series(name, values, dtype=pl.String)
-        return texts.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC")
-    return pl.Series(name, values, dtype=BAR_SCHEMA[name])
-
-
-def _leniently(bars: Sequence[Any], field: str, name: str) -> pl.Series:
-    """A column with null where a value is absent or no such value."""
-    found = [bar.get(field) if isinstance(bar, dict) else None for bar in bars]
-    values = pl.Series(name, found, strict=False)
-    if name == "timestamp":
-        return _read_time(values)
-    return values.cast(BAR_SCHEMA[name], strict=False)
-
-
-def _read_time(texts: pl.Series) -> pl.Series:
-    texts = texts.cast(pl.String, strict=False)
-    times = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False)
-    return times.dt.convert_time_zone("UTC")
 
 
 def _timeframe(dataset: str) -> str:

@@ -169,7 +169,7 @@ def test_a_server_that_is_not_there_is_soon_given_up_and_named(store):
 
 @pytest.mark.parametrize("bad", [{"c": None}, {"t": "yesterday"}, {"v": "many"}, {}])
 def test_what_a_provider_garbles_becomes_null_for_the_checks(bad):
-    from agents.sources.alpaca import _bars
+    from agents.sources.alpaca_bars import bars_of
 
     good = {
         "t": "2024-11-04T14:30:00Z",
@@ -181,7 +181,7 @@ def test_what_a_provider_garbles_becomes_null_for_the_checks(bad):
         "n": 2,
         "vw": 1.2,
     }
-    read = _bars({"SPY": [good, {**good, **bad} if bad else {}]})
+    read = bars_of({"SPY": [good, {**good, **bad} if bad else {}]})
 
     assert read.schema == lake.BAR_SCHEMA
     assert read.row(0) == (
@@ -266,7 +266,7 @@ def answering(body: dict[str, object], *, pause: float = 0.0) -> Iterator[str]:
 
 
 def test_no_bars_at_all_is_an_answer():
-    from agents.sources.alpaca import _bars
+    from agents.sources.alpaca_bars import bars_of
 
-    assert _bars({}).is_empty()
-    assert _bars({"SPY": None}).schema == pl.Schema(lake.BAR_SCHEMA)
+    assert bars_of({}).is_empty()
+    assert bars_of({"SPY": None}).schema == pl.Schema(lake.BAR_SCHEMA)

@@ -1,23 +1,35 @@
 """Building the features of a symbol from the lake and storing them there."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import polars as pl
 
-from feature_service import catalog
-from feature_service.catalog import FeatureSet
-from lake import Lake
+from feature_service import engine
+from feature_service.registry import Feature
+from feature_service.sets import FeatureSet, feature_set
+from lake import Lake, sessions
 from lake.errors import MissingError
 from lake.features import (
     Built,
+    Continued,
     Definition,
     StoredBuild,
+    changed_sessions,
+    held_rows,
     latest_build,
-    newest_change,
     store_features,
 )
 from lake.schema import check_symbol
+from lake.sessions import Moment
+
+_KEYS = ("timestamp", "session_date")
+#: Timeframes whose bars span several sessions: a session that is added changes one that is there.
+_SPANNING = ("1week",)
+#: Bars that a regular session has at least, for a first guess at how far back to look.
+_SESSION_BARS = 200
 
 
 class NoBarsInHoursError(MissingError):
@@ -43,6 +55,7 @@ class Build:
         columns: Feature columns.
         seconds: Reading and computing took, without the commit.
         fresh: False if nothing had changed since the last build, which then stands.
+        since: The first session that was computed anew; None if all were.
     """
 
     build_id: str
@@ -55,10 +68,56 @@ class Build:
     seconds: float
     content_hash: str
     fresh: bool
+    since: date | None = None
 
 
-def build(lk: Lake, symbol: str, set_name: str = "core", source: str | None = None) -> Build:
-    """Compute a set over the whole history of a symbol and store it, if anything has changed.
+@dataclass(frozen=True)
+class _Read:
+    """The bars of one symbol as a snapshot has them."""
+
+    lake: Lake
+    symbol: str
+    source: str
+    wanted: FeatureSet
+    snapshot: int | None = None
+    as_of: Moment = None
+
+    def bars(self, start: Moment = None) -> pl.DataFrame:
+        """From a session on, as the set takes them."""
+        return self.lake.bars(
+            self.symbol,
+            start,
+            adjust=self.wanted.adjust,
+            source=self.source,
+            timeframe=self.wanted.timeframe,
+            columns=engine.inputs(self.wanted.features),
+            regular_only=self.wanted.hours == "regular",
+            snapshot=self.snapshot,
+            as_of=self.as_of,
+        )
+
+    def all_bars(self) -> pl.DataFrame:
+        """The whole history.
+
+        Raises:
+            NoBarsInHoursError: There are none in the hours of the set.
+        """
+        bars = self.bars()
+        if bars.is_empty():
+            total = self.lake.bars(self.symbol, source=self.source, columns=["timestamp"]).height
+            raise NoBarsInHoursError(self.symbol, total, self.wanted.name)
+        return bars
+
+
+def build(
+    lk: Lake,
+    symbol: str,
+    set_name: str | FeatureSet = "core",
+    source: str | None = None,
+    *,
+    full: bool = False,
+) -> Build:
+    """Compute what has changed of a set since its last build, and store it.
 
     A set says from which hours it is computed: ``core`` takes bars of the regular session only
     (thin, wide prints before the open and after the close would otherwise sit in every window of
@@ -66,38 +125,58 @@ def build(lk: Lake, symbol: str, set_name: str = "core", source: str | None = No
     open. Prices and volumes are split-adjusted. The features come before any split into training
     and test data: each row knows its own and earlier bars only, so that this leaks nothing.
 
-    The rows of the symbol are replaced, and the build and the definitions noted, in one
-    transaction; readers see the old features or the new ones. Harmless to repeat.
+    Sessions are computed anew from the first one whose bars changed; what is stored then is, to
+    the bit, what a build of the whole history gives. A split changes all prices before it, so that
+    the whole history is built again.
+
+    The rows are replaced, and the build and the definitions noted, in one transaction; readers see
+    the old features or the new ones. Harmless to repeat.
 
     Args:
         lk: The lake.
         symbol: A ticker, in any case.
-        set_name: The feature set.
+        set_name: The feature set, or its name.
         source: Provider and feed; None for the one ``bars`` shows.
+        full: Compute and store the whole history, whatever has changed.
 
     Raises:
         FeatureSetError: There is no such set.
         BarsMissingError: The lake has no bars of the symbol.
         NoBarsInHoursError: It has none in the hours of the set.
+        BuildOvertakenError: Somebody else stored another build meanwhile.
         GateBusyError: Another process held the commit gate too long. Nothing was written.
     """
-    wanted, ticker = catalog.feature_set(set_name), check_symbol(symbol)
+    wanted = set_name if isinstance(set_name, FeatureSet) else feature_set(set_name)
+    ticker = check_symbol(symbol)
     origin = lk.source_of(ticker, source)
-    commit, snapshot = newest_change(lk, origin, ticker), lk.snapshot()
     standing = latest_build(lk, wanted.name, wanted.version, origin, ticker)
-    if standing is not None and standing.changes_commit >= commit:
-        return _told(standing, wanted, fresh=False)
     begun = time.perf_counter()
-    frame = compute(lk, ticker, wanted, origin)
+    read = _Read(lk, ticker, origin, wanted, lk.snapshot())
+    after = -1 if standing is None else standing.changes_commit
+    first, kinds, commit = changed_sessions(lk, origin, ticker, after)
+    if standing is not None and first is None and not full:
+        return _told(standing, wanted, fresh=False)
+    rest = None
+    if standing is not None and first is not None and not full:
+        rest = _continued(read, standing, first, kinds)
+    frame, kept = rest or (_computed(read.all_bars(), wanted), None)
     built = replace(
-        _built(wanted, ticker, origin, frame, snapshot),
+        _built(wanted, ticker, origin, frame, read.snapshot or 0),
         changes_commit=commit,
         seconds=time.perf_counter() - begun,
+        rest=kept,
     )
-    return _told(store_features(lk, built), wanted, fresh=True)
+    return _told(store_features(lk, built, anew=full), wanted, fresh=True)
 
 
-def compute(lk: Lake, symbol: str, wanted: FeatureSet, source: str | None = None) -> pl.DataFrame:
+def compute(
+    lk: Lake,
+    symbol: str,
+    wanted: FeatureSet,
+    source: str | None = None,
+    *,
+    as_of: Moment = None,
+) -> pl.DataFrame:
     """The features of a symbol's whole history in a lake, which is only read.
 
     Args:
@@ -105,6 +184,8 @@ def compute(lk: Lake, symbol: str, wanted: FeatureSet, source: str | None = None
         symbol: A ticker, in any case.
         wanted: The feature set.
         source: Provider and feed; None for the one ``bars`` shows.
+        as_of: From bars, and splits, as the lake knew them then: what a model that was trained
+            then has seen. A New York date (its end) or a time with its zone; None for now.
 
     Returns:
         ``timestamp``, ``session_date`` and the columns of the set, sorted by timestamp.
@@ -113,21 +194,122 @@ def compute(lk: Lake, symbol: str, wanted: FeatureSet, source: str | None = None
         BarsMissingError: The lake has no bars of the symbol.
         NoBarsInHoursError: It has none in the hours of the set.
     """
-    return compute_set(_read(lk, symbol, wanted, lk.source_of(symbol, source)), wanted)
+    read = _Read(lk, check_symbol(symbol), lk.source_of(symbol, source), wanted, as_of=as_of)
+    return compute_set(read.all_bars(), wanted)
 
 
 def compute_set(bars: pl.DataFrame, wanted: FeatureSet) -> pl.DataFrame:
     """``timestamp``, ``session_date`` and the columns of a set, for the bars of one symbol."""
-    wide = catalog.compute(bars.lazy(), wanted.features)
-    return wide.select("timestamp", "session_date", *wanted.columns).collect()
+    wide = engine.compute(bars.lazy(), wanted.features)
+    return wide.select(*_KEYS, *wanted.columns).collect()
 
 
 def store(
     lk: Lake, symbol: str, source: str, features: pl.DataFrame, wanted: FeatureSet, adjust: str
 ) -> StoredBuild:
     """Store features of bars that are not the lake's; the newest call stands."""
-    built = _built(wanted, symbol, source, features, lk.snapshot())
-    return store_features(lk, replace(built, adjust=adjust))
+    built = _built(wanted, symbol, source, _with_held(features, wanted), lk.snapshot())
+    params = {**built.params, "goes_on": False}
+    return store_features(lk, replace(built, adjust=adjust, params=params))
+
+
+def definitions_of(wanted: FeatureSet) -> tuple[Definition, ...]:
+    """What a store keeps of the declarations of a set's features."""
+    return tuple(
+        Definition(item.name, item.group, item.params, item.hash, item.code_reference)
+        for item in wanted.features
+    )
+
+
+def _continued(
+    read: _Read, standing: StoredBuild, first: date, kinds: set[str]
+) -> tuple[pl.DataFrame, Continued] | None:
+    """What a build has to add to one that stands; None if it has to begin anew."""
+    wanted = read.wanted
+    moved = "actions" in kinds and wanted.adjust != "raw"
+    if moved or not standing.goes_on or wanted.timeframe in _SPANNING or standing.start is None:
+        return None
+    recursions = engine.recursions(wanted.features)
+    stored = {item.name: _stored_name(item, wanted) for item in recursions}
+    context = _context(read, standing, first, [*stored.values()])
+    if context is None:
+        return None
+    seeded = [stored[item.name] for item in recursions if item.always_held]
+    if any(context[-1, name] is None for name in seeded):
+        return None
+    bars = read.bars(context["timestamp"][0].date())
+    bars = bars.filter(pl.col("timestamp") >= context["timestamp"][0])
+    lead = bars.head(context.height)
+    if not lead["timestamp"].equals(context["timestamp"]):
+        return None
+    held = context.select(
+        "timestamp", *(pl.col(stored[one.name]).alias(one.held) for one in recursions)
+    )
+    frame = _computed(
+        bars.join(held, on="timestamp", how="left", maintain_order="left"), wanted, context.height
+    )
+    return frame, Continued(standing, first)
+
+
+def _context(
+    read: _Read, standing: StoredBuild, first: date, columns: list[str]
+) -> pl.DataFrame | None:
+    """Stored rows just before a session, as many as its values depend on; None if all are too few."""
+    memory, whole = engine.reach(read.wanted.features)
+    end = sessions.midnight(first)
+    days = max(whole, memory // _SESSION_BARS) + 3
+    while standing.start is not None:
+        start = sessions.midnight(first - timedelta(days=2 * days))
+        rows = held_rows(read.lake, standing, ["session_date", *columns], start, end)
+        rows = _from_whole_session(rows, memory, whole)
+        if rows.height:
+            return rows
+        if start <= standing.start:
+            return None
+        days *= 2
+    return None
+
+
+def _from_whole_session(rows: pl.DataFrame, memory: int, whole: int) -> pl.DataFrame:
+    """The newest whole sessions that hold enough rows; none if there are not enough.
+
+    The first session of the rows may be cut off, so that it counts for nothing.
+    """
+    days = rows["session_date"].unique(maintain_order=True).to_list()[1:]
+    for count in range(max(whole, 1), len(days) + 1):
+        found = rows.filter(pl.col("session_date") >= days[-count])
+        if found.height >= memory:
+            return found
+    return rows.head(0)
+
+
+def _computed(bars: pl.DataFrame, wanted: FeatureSet, known: int = 0) -> pl.DataFrame:
+    """What is stored of some bars: the keys, the set's columns, and what recursions go on from."""
+    recursions = engine.recursions(wanted.features)
+    hidden = [item for item in recursions if item.name not in wanted.columns]
+    wide = engine.compute(bars.lazy(), [*wanted.features, *hidden], known)
+    return (
+        wide.slice(known)
+        .select(
+            *_KEYS,
+            *wanted.columns,
+            *(pl.col(item.name).alias(item.held) for item in hidden),
+        )
+        .collect()
+    )
+
+
+def _stored_name(feature: Feature, wanted: FeatureSet) -> str:
+    return feature.name if feature.name in wanted.columns else feature.held
+
+
+def _with_held(features: pl.DataFrame, wanted: FeatureSet) -> pl.DataFrame:
+    """With empty columns for what recursions go on from: such a build is never gone on from."""
+    missing: Iterable[str] = {
+        _stored_name(item, wanted) for item in engine.recursions(wanted.features)
+    }
+    names = sorted(name for name in missing if name not in features.columns)
+    return features.with_columns(pl.lit(None, pl.Float64).alias(name) for name in names)
 
 
 def _built(
@@ -144,34 +326,12 @@ def _built(
         seconds=0.0,
         adjust=wanted.adjust,
         definitions=definitions_of(wanted),
-        params={"hours": wanted.hours, "timeframe": "1min"},
+        params={"hours": wanted.hours, "timeframe": wanted.timeframe},
     )
-
-
-def definitions_of(wanted: FeatureSet) -> tuple[Definition, ...]:
-    """What a store keeps of the declarations of a set's features."""
-    return tuple(
-        Definition(item.name, item.group, item.params, item.hash, item.code_reference)
-        for item in wanted.features
-    )
-
-
-def _read(lk: Lake, symbol: str, wanted: FeatureSet, source: str) -> pl.DataFrame:
-    regular = wanted.hours == "regular"
-    bars = lk.bars(
-        symbol,
-        adjust=wanted.adjust,
-        source=source,
-        columns=catalog.INPUTS,
-        regular_only=regular,
-    )
-    if bars.is_empty():
-        total = lk.bars(symbol, source=source, columns=["timestamp"]).height
-        raise NoBarsInHoursError(symbol, total, wanted.name)
-    return bars
 
 
 def _told(stored: StoredBuild, wanted: FeatureSet, *, fresh: bool) -> Build:
+    since = stored.params.get("since")
     return Build(
         build_id=stored.build_id,
         symbol=stored.symbol,
@@ -183,4 +343,5 @@ def _told(stored: StoredBuild, wanted: FeatureSet, *, fresh: bool) -> Build:
         seconds=stored.seconds,
         content_hash=stored.content_hash,
         fresh=fresh,
+        since=date.fromisoformat(since) if since and fresh else None,
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from feature_service import catalog
+from feature_service import inputs
 from feature_service.build import definitions_of
-from feature_service.catalog import FeatureSet
+from feature_service.sets import FeatureSet
 from lake import sessions
 from lake.datasets import BARS_1M
 from lake.errors import InvalidError, MissingError
@@ -71,7 +71,7 @@ class PlainBars:
     """Bars of one symbol from a plain file.
 
     Attributes:
-        bars: ``catalog.INPUTS`` and ``is_regular``, sorted; prices as the file has them.
+        bars: ``inputs.BARS`` and ``is_regular``, sorted; prices as the file has them.
         left_out: Rows that break a rule of bars, like prices that are not positive.
     """
 
@@ -233,7 +233,11 @@ def _keeps_the_rules() -> pl.Expr:
 
 def _with_sessions(bars: pl.DataFrame) -> pl.DataFrame:
     """Add the New York date of each bar, and whether it lies in that session's regular hours."""
-    dated = bars.with_columns(sessions.session_of(pl.col("timestamp")).alias("session_date"))
+    absent = [name for name in inputs.BARS if name not in {*bars.columns, "session_date"}]
+    dated = bars.with_columns(
+        sessions.session_of(pl.col("timestamp")).alias("session_date"),
+        *(pl.lit(None, pl.Float64).alias(name) for name in absent),
+    )
     first, last = dated["session_date"].min(), dated["session_date"].max()
     if first is None or last is None:
         return dated.with_columns(pl.lit(value=False).alias("is_regular"))
@@ -243,7 +247,7 @@ def _with_sessions(bars: pl.DataFrame) -> pl.DataFrame:
     inside = pl.col("timestamp").is_between("opens", "closes", closed="left")
     return dated.join(
         hours, on="session_date", how="left", maintain_order="left", validate="m:1"
-    ).select(*catalog.INPUTS, inside.fill_null(value=False).alias("is_regular"))
+    ).select(*inputs.BARS, inside.fill_null(value=False).alias("is_regular"))
 
 
 def _set_old_version_aside(

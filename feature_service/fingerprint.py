@@ -13,6 +13,8 @@ from functools import cache
 from types import CodeType, FunctionType
 from typing import Any
 
+import polars as pl
+
 
 def digest(facts: Any) -> str:
     """SHA-256 of JSON facts, keys in order."""
@@ -26,20 +28,30 @@ def code_hash(function: Callable[..., Any]) -> str:
     return digest(sorted(_sources(function, set()).items()))
 
 
-def _sources(function: Callable[..., Any], seen: set[Callable[..., Any]]) -> dict[str, str]:
-    seen.add(function)
-    found = {f"{function.__module__}.{function.__qualname__}": _normalised(function)}
-    if not isinstance(function, FunctionType):
-        return found
-    room = function.__module__.partition(".")[0]
-    for name in sorted(_names(function.__code__)):
-        value = function.__globals__.get(name)
-        if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == room:
-            if value not in seen:
-                found |= _sources(value, seen)
-        elif isinstance(value, bool | int | float | str | tuple):
-            found[f"{function.__module__}.{name}"] = repr(value)
+def _sources(thing: Callable[..., Any], seen: set[Callable[..., Any]]) -> dict[str, str]:
+    seen.add(thing)
+    found = {f"{thing.__module__}.{thing.__qualname__}": _normalised(thing)}
+    for function in _functions(thing):
+        for name in sorted(_names(function.__code__)):
+            value = function.__globals__.get(name)
+            if isinstance(value, FunctionType | type):
+                if _is_of_room(value, thing) and value not in seen:
+                    found |= _sources(value, seen)
+            elif isinstance(value, pl.Expr):
+                found[f"{function.__module__}.{name}"] = str(value)
+            elif isinstance(value, bool | int | float | str | tuple):
+                found[f"{function.__module__}.{name}"] = repr(value)
     return found
+
+
+def _functions(thing: Callable[..., Any]) -> Iterator[FunctionType]:
+    """A function itself, or those that a class defines."""
+    inside = vars(thing).values() if isinstance(thing, type) else [thing]
+    yield from (one for one in inside if isinstance(one, FunctionType))
+
+
+def _is_of_room(value: Callable[..., Any], thing: Callable[..., Any]) -> bool:
+    return value.__module__.partition(".")[0] == thing.__module__.partition(".")[0]
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -16,10 +16,10 @@ from pathlib import Path
 import polars as pl
 
 import lake
-from feature_service import build, catalog, files
+from feature_service import build, files, sets
 from feature_service.build import NoBarsInHoursError, compute_set
-from feature_service.catalog import FeatureSet
 from feature_service.door import answer, complain, say
+from feature_service.sets import FeatureSet
 from lake.errors import LakeError, MissingError, SettingsError
 from lake.features import read_features
 from lake.home import Home
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build_all(settings: Settings, symbols: Sequence[str], set_name: str) -> int:
-    wanted = catalog.feature_set(set_name)
+    wanted = sets.feature_set(set_name)
     named = settings.source_duckdb_path
     home = settings.home if named is None else _lake_of(named)
     if named is not None and home is None:

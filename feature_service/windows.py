@@ -3,11 +3,16 @@
 A running sum carries rounding from every bar it ever saw: after a jump, a window of constant
 prices keeps a residue, its deviation is not zero, and whatever divides by it is nonsense. Here
 each window is merged from halves (Chan, Golub and LeVeque 1979), about log2(width) passes over
-the column. So a constant window has exactly its value as mean and exactly zero deviation, bars
-outside the window cannot change a bit, and scaling by a power of two scales exactly.
+the column, or summed bar by bar. So a constant window has exactly its value as mean and exactly
+zero deviation, bars outside the window cannot change a bit, scaling by a power of two scales
+exactly, and a part of a history gives the bits of the whole.
+
+Columns may be null in their first rows, never after. All windows end with the current bar, which
+belongs to them, and give null until they are whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -15,11 +20,20 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 Moments = tuple[Values, Values]
+Comoments = tuple[Values, Values, Values, Values, Values]
+
+# Passes go over so many windows at a time, which then stay in the processor's cache.
+_BLOCK = 8_192
 
 
 def rolling_mean(column: str | pl.Expr, width: int) -> pl.Expr:
-    """Mean of the newest ``width`` bars, the current one among them; null before there are as many."""
-    return _mapped(column, lambda values: _padded(window_moments(values, width)[0], len(values)))
+    """Mean of the newest ``width`` bars."""
+    return mapped(partial(_blocked, partial(window_means, width=width), width), column)
+
+
+def rolling_sum(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Sum of the newest ``width`` bars: their mean times the width."""
+    return rolling_mean(column, width) * width
 
 
 def rolling_std(column: str | pl.Expr, width: int, *, ddof: int) -> pl.Expr:
@@ -32,29 +46,69 @@ def rolling_std(column: str | pl.Expr, width: int, *, ddof: int) -> pl.Expr:
     """
 
     def deviation(values: Values) -> Values:
-        squares = window_moments(values, width)[1]
-        return _padded(np.sqrt(squares / (width - ddof)), len(values))
+        return np.sqrt(window_moments(values, width)[1] / (width - ddof))
 
-    return _mapped(column, deviation)
+    return mapped(partial(_blocked, deviation, width), column)
 
 
-def seeded_ewm(column: pl.Expr, *, first: int, width: int, alpha: float) -> pl.Expr:
-    """Exponential mean seeded like TA-Lib and Wilder: the plain mean of the first ``width`` values.
+def rolling_skew(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Skewness of the newest ``width`` bars (of the population); null where they are all the same."""
+    return mapped(partial(_blocked, partial(_shape, width=width, power=3), width), column)
 
-    Args:
-        column: Null in its first ``first`` rows at most.
-        first: Row of the first value, from 0.
-        width: Values in the seed.
-        alpha: Weight of the newest value.
 
-    Returns:
-        Null in the first ``first + width - 1`` rows.
-    """
-    row, seeded = pl.int_range(pl.len()), first + width - 1
-    # Not polars' own mean: its bits depend on where in memory the slice happens to lie.
-    seed = rolling_mean(column.slice(first, width), width).last()
-    values = pl.when(row > seeded).then(column).when(row == seeded).then(seed)
-    return values.ewm_mean(alpha=alpha, adjust=False, min_samples=1, ignore_nulls=True)
+def rolling_kurtosis(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Excess kurtosis of the newest ``width`` bars (of the population); null where all are the same."""
+    return mapped(partial(_blocked, partial(_shape, width=width, power=4), width), column) - 3.0
+
+
+def rolling_mean_deviation(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Mean distance of the newest ``width`` bars from their mean."""
+
+    def distance(values: Values) -> Values:
+        centre = window_means(values, width)
+        count = len(centre)
+        found = np.zeros(count)
+        for offset in range(width):
+            found += np.abs(values[offset:][:count] - centre)
+        return found / width
+
+    return mapped(partial(_blocked, distance, width), column)
+
+
+def rolling_weighted_mean(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Mean of the newest ``width`` bars, the oldest weighing 1 and the newest ``width``."""
+
+    def weighted(values: Values) -> Values:
+        # Distances from the plain mean: where the price stands still the answer is that price.
+        centre = window_means(values, width)
+        count = len(centre)
+        found = np.zeros(count)
+        for offset in range(width):
+            found += (offset + 1.0) * (values[offset:][:count] - centre)
+        return centre + found / (width * (width + 1) / 2)
+
+    return mapped(partial(_blocked, weighted, width), column)
+
+
+def rolling_correlation(left: str | pl.Expr, right: str | pl.Expr, width: int) -> pl.Expr:
+    """Pearson's correlation over the newest ``width`` bars, -1 to 1; null where one stands still."""
+
+    def correlation(ours: Values, theirs: Values) -> Values:
+        _, _, own, other, both = window_comoments(ours, theirs, width)
+        scale = np.sqrt(own) * np.sqrt(other)
+        return np.clip(_over(both, scale), -1.0, 1.0)
+
+    return mapped(partial(_blocked, correlation, width), left, right)
+
+
+def rolling_beta(column: str | pl.Expr, against: str | pl.Expr, width: int) -> pl.Expr:
+    """Slope of one column on another over the newest ``width`` bars; null where the other stands still."""
+
+    def beta(ours: Values, theirs: Values) -> Values:
+        _, _, _, other, both = window_comoments(ours, theirs, width)
+        return _over(both, other)
+
+    return mapped(partial(_blocked, beta, width), column, against)
 
 
 def price_before(minutes: int) -> pl.Expr:
@@ -76,43 +130,104 @@ def price_before(minutes: int) -> pl.Expr:
     return pl.struct(moment, "session_date", "close").map_batches(look_up, return_dtype=pl.Float64)
 
 
-def window_moments(values: Values, width: int) -> Moments:
-    """Mean and sum of squared deviations of every whole window, oldest window first."""
-    empty = np.empty(0)
-    if len(values) < width:
-        return empty, empty
-    block, size = (values, np.zeros_like(values)), 1
-    whole, done = (empty, empty), 0
+def window_means(values: Values, width: int) -> Values:
+    """Mean of every whole window, oldest first."""
+    block, size = values, 1
+    whole, done = values[:0], 0
     while True:
         if width & size:
-            whole = _merge(whole, done, block, size) if done else block
+            whole = _joined(whole, done, block, size) if done else block
             done += size
         if done == width:
             return whole
-        block, size = _merge(block, size, block, size), size * 2
+        block, size = _joined(block, size, block, size), size * 2
 
 
-def _merge(older: Moments, older_size: int, newer: Moments, newer_size: int) -> Moments:
+def window_moments(values: Values, width: int) -> Moments:
+    """Mean and sum of squared deviations of every whole window, oldest window first."""
+    mean, _, squares, _, _ = window_comoments(values, values, width)
+    return mean, squares
+
+
+def window_comoments(left: Values, right: Values, width: int) -> Comoments:
+    """Both means, both sums of squared deviations and that of products, of every whole window."""
+    nothing = np.zeros_like(left)
+    block, size = (left, right, nothing, nothing, nothing), 1
+    whole, done = block, 0
+    while True:
+        if width & size:
+            whole = _merged(whole, done, block, size) if done else block
+            done += size
+        if done == width:
+            return whole
+        block, size = _merged(block, size, block, size), size * 2
+
+
+def mapped(function: Callable[..., Values], *columns: str | pl.Expr) -> pl.Expr:
+    """Apply a function of numpy values to columns: as many rows; NaN stands for null, in and out."""
+
+    def run(series: Sequence[pl.Series]) -> pl.Series:
+        values = [one.cast(pl.Float64).to_numpy() for one in series]
+        return pl.Series(function(*values), dtype=pl.Float64, nan_to_null=True)
+
+    sources = [pl.col(column) if isinstance(column, str) else column for column in columns]
+    return pl.map_batches(sources, run, return_dtype=pl.Float64)
+
+
+def _blocked(kernel: Callable[..., Values], width: int, *columns: Values) -> Values:
+    """Apply a kernel of whole windows block by block; NaN before the first whole window."""
+    rows = len(columns[0])
+    found = np.full(rows, np.nan)
+    for first in range(0, rows - width + 1, _BLOCK):
+        windows = kernel(*(values[first : first + _BLOCK + width - 1] for values in columns))
+        found[first + width - 1 :][: len(windows)] = windows
+    return found
+
+
+def _joined(older: Values, older_size: int, newer: Values, newer_size: int) -> Values:
+    """Means of windows of ``older_size`` bars, each joined with the ``newer_size`` bars after it."""
+    count = len(older) - newer_size
+    mean, after = older[:count], newer[older_size:][:count]
+    if older_size == newer_size:
+        return (mean + after) * 0.5
+    return mean + (after - mean) * (newer_size / (older_size + newer_size))
+
+
+def _merged(older: Comoments, older_size: int, newer: Comoments, newer_size: int) -> Comoments:
     """Windows of ``older_size`` bars, each joined with the ``newer_size`` bars that follow it."""
     size = older_size + newer_size
     count = len(older[0]) - newer_size
-    mean, squares = older[0][:count], older[1][:count]
-    next_mean, next_squares = newer[0][older_size:][:count], newer[1][older_size:][:count]
-    step = next_mean - mean
-    joined = mean + step * (newer_size / size)
-    return joined, squares + next_squares + step * step * (older_size * newer_size / size)
+    ours, theirs, own, other, both = (part[:count] for part in older)
+    our_next, their_next, own_next, other_next, both_next = (
+        part[older_size:][:count] for part in newer
+    )
+    share, weight = newer_size / size, older_size * newer_size / size
+    step, their_step = our_next - ours, their_next - theirs
+    return (
+        ours + step * share,
+        theirs + their_step * share,
+        own + own_next + step * step * weight,
+        other + other_next + their_step * their_step * weight,
+        both + both_next + step * their_step * weight,
+    )
 
 
-def _padded(windows: Values, rows: int) -> Values:
-    return np.concatenate([np.full(rows - len(windows), np.nan), windows])
+def _shape(values: Values, width: int, power: int) -> Values:
+    """A standardised central moment of every whole window; NaN where the window stands still."""
+    centre = window_means(values, width)
+    count = len(centre)
+    squares, powers = np.zeros(count), np.zeros(count)
+    largest = np.zeros(count)
+    for offset in range(width):
+        np.maximum(largest, np.abs(values[offset:][:count] - centre), out=largest)
+    for offset in range(width):  # in units of the greatest distance, so that no power gets lost
+        distance = _over(values[offset:][:count] - centre, largest)
+        squares += distance**2
+        powers += distance**power
+    return _over(powers / width, (squares / width) ** (power / 2))
 
 
-def _mapped(column: str | pl.Expr, function: Callable[[Values], Values]) -> pl.Expr:
-    """Apply a function of numpy values to a column; its NaN become nulls, in and out."""
-
-    def run(series: pl.Series) -> pl.Series:
-        values = series.cast(pl.Float64).to_numpy()
-        return pl.Series(function(values), dtype=pl.Float64, nan_to_null=True)
-
-    source = pl.col(column) if isinstance(column, str) else column
-    return source.map_batches(run, return_dtype=pl.Float64)
+def _over(part: Values, whole: Values) -> Values:
+    """A quotient; NaN where the divisor is zero."""
+    found: Values = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole != 0)
+    return found

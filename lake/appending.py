@@ -7,13 +7,10 @@ deletes rows stays with DuckLake. docs/adr/0010 says why, and tests/lake/test_ap
 every table of the catalog to what DuckLake itself writes for the same rows.
 """
 
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
@@ -21,51 +18,18 @@ from lake.bounds import Stats, merged, of_copy, of_rows, text_of
 from lake.catalog import WRITES, Transaction
 from lake.home import Home
 from lake.sqltext import Row, quoted, sqlite
+from lake.table_files import File, NotPlainError, Table, look_up, new_path, partitioned
 
 _ROW_GROUP = 32_768
 # SQLite takes a statement of a million bytes; a row of statistics has some hundred.
 _ROWS_A_STATEMENT = 2_000
-_NUMERIC = ("int", "float")
-
-
-class NotPlainError(Exception):
-    """This catalog, or these rows, are DuckLake's own affair; nothing was written."""
-
-
-@dataclass(frozen=True)
-class _Column:
-    id: int
-    name: str
-    numeric: bool
-
-
-@dataclass(frozen=True)
-class _Table:
-    id: int
-    folder: Path
-    columns: tuple[_Column, ...]
-    partition: int | None
-    keys: tuple[tuple[str, str], ...]  # column and transform
-    inlined: str | None  # the table in the catalog that holds its inlined rows
-    most_inlined: int
-
-
-@dataclass(frozen=True)
-class _File:
-    table: _Table
-    path: Path
-    rows: int
-    size: int
-    footer: int
-    partition: tuple[str, ...]
-    stats: dict[str, Stats]
 
 
 @dataclass
 class _Added:
     """What one commit adds to one table."""
 
-    files: list[_File] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
     inlined: pl.DataFrame | None = None
 
     @property
@@ -99,7 +63,8 @@ class Append:
         )[0]
         self._schema, self._next_catalog, self._next_file = (int(value or 0) for value in row)
         self._added: dict[str, _Added] = {}
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, Table] = {}
+        self._ended: set[int] = set()
 
     def add(self, tables: dict[str, pl.DataFrame]) -> None:
         """Write rows of some tables; they are there once :meth:`finish` has run and COMMIT after it.
@@ -111,7 +76,7 @@ class Append:
             NotPlainError: DuckLake has to do it.
         """
         filled = {name: rows for name, rows in tables.items() if not rows.is_empty()}
-        self._tables = self._look_up(tuple(filled))
+        self._tables |= self._look_up(tuple(filled))
         for name, rows in filled.items():
             table = self._tables[name]
             ordered = rows.select([column.name for column in table.columns])
@@ -121,15 +86,38 @@ class Append:
                 self._added[name] = _Added(inlined=ordered)
             else:
                 added = self._added[name] = _Added()
-                for partition, part in _partitioned(ordered, table):
+                for partition, part in partitioned(ordered, table):
                     added.files.append(self._write(table, partition, part))
+
+    def take(self, name: str, files: Sequence[File], ended: Sequence[int]) -> None:
+        """Files of a table that lie there already, in place of others of it.
+
+        Args:
+            name: Of the table.
+            files: What is new.
+            ended: Numbers of the files that go, each with all of its rows.
+        """
+        if not files and not ended:
+            return
+        table = files[0].table if files else self._look_up([name])[name]
+        self._tables[name] = table
+        if files:
+            self._added[name] = _Added([*files])
+        if ended:
+            numbers = ", ".join(str(number) for number in ended)
+            for kept in ("ducklake_data_file", "ducklake_delete_file"):
+                self._ask(
+                    f"""UPDATE {kept} SET end_snapshot = {self._commit}
+                        WHERE data_file_id IN ({numbers}) AND end_snapshot IS NULL RETURNING 1"""
+                )
+            self._ended.add(table.id)
 
     def finish(self) -> None:
         """Register what was added; COMMIT makes it the newest snapshot."""
         stats = self._known_stats()
         number = self._next_file
         changes: list[str] = []
-        files: list[tuple[_File, int, int]] = []
+        files: list[tuple[File, int, int]] = []
         for name, added in self._added.items():
             table = self._tables[name]
             known = stats.get(table.id)
@@ -158,6 +146,7 @@ class Append:
                 )
             ],
         )
+        changes += [f"deleted_from_table:{table}" for table in sorted(self._ended)]
         changes.sort(key=lambda change: not change.startswith("inserted"))
         self._insert(
             "ducklake_snapshot_changes", [(self._commit, ",".join(changes), None, None, None)]
@@ -170,54 +159,11 @@ class Append:
                 with suppress(OSError):
                     file.path.unlink()
 
-    def _look_up(self, names: Sequence[str]) -> dict[str, _Table]:
-        chosen = ", ".join(quoted(name) for name in names)
-        rows = self._ask(
-            f"""SELECT t.table_name, t.table_id, s.path || t.path, c.column_id, c.column_name, p.partition_id,
-                  (SELECT i.table_name FROM ducklake_inlined_data_tables i WHERE i.table_id = t.table_id
-                   ORDER BY i.schema_version DESC LIMIT 1) AS inlined,
-                  coalesce((SELECT value FROM ducklake_metadata WHERE key = 'data_inlining_row_limit'
-                            AND scope = 'table' AND scope_id = t.table_id), 0) AS most_inlined,
-                  s.path_is_relative AND t.path_is_relative AS relative,
-                  k.partition_key_index, k.transform, c.column_type
-                FROM ducklake_table t JOIN ducklake_schema s USING (schema_id)
-                JOIN ducklake_column c ON c.table_id = t.table_id AND c.end_snapshot IS NULL
-                LEFT JOIN ducklake_partition_info p ON p.table_id = t.table_id AND p.end_snapshot IS NULL
-                LEFT JOIN ducklake_partition_column k ON k.partition_id = p.partition_id
-                  AND k.table_id = t.table_id AND k.column_id = c.column_id
-                WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = 'main'
-                  AND t.table_name IN ({chosen}) ORDER BY t.table_id, c.column_order"""
-        )
-        found = {name: [row for row in rows if row[0] == name] for name in names}
-        return {name: self._table(facts) for name, facts in found.items()}
+    def _look_up(self, names: Sequence[str]) -> dict[str, Table]:
+        return look_up(self._ask, self._home, names)
 
-    def _table(self, rows: list[Row]) -> _Table:
-        if not rows or not int(rows[0][8] or 0):
-            raise NotPlainError
-        _, table, folder, _, _, partition, inlined, most, *_ = rows[0]
-        keys = sorted((int(row[9] or 0), str(row[4]), str(row[10])) for row in rows if row[10])
-        if any(transform not in {"identity", "year"} for _, _, transform in keys):
-            raise NotPlainError
-        return _Table(
-            id=int(table or 0),
-            folder=self._home.parquet / str(folder),
-            columns=tuple(
-                _Column(int(row[3] or 0), str(row[4]), str(row[11]).startswith(_NUMERIC))
-                for row in rows
-            ),
-            partition=int(partition) if partition else None,
-            keys=tuple((name, transform) for _, name, transform in keys),
-            inlined=inlined,
-            most_inlined=int(most or 0),
-        )
-
-    def _write(self, table: _Table, partition: tuple[str, ...], rows: pl.DataFrame) -> _File:
-        folder = table.folder
-        for (key, transform), value in zip(table.keys, partition, strict=True):
-            name = key if transform == "identity" else transform
-            folder /= f"{name}={quote(value, safe='')}"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"barlake-{uuid.uuid4()}.parquet"
+    def _write(self, table: Table, partition: tuple[str, ...], rows: pl.DataFrame) -> File:
+        path = new_path(table, partition)
         ids = ", ".join(f'"{column.name}": {column.id}' for column in table.columns)
         self._cursor.register("appended", rows)
         found = self._cursor.execute(
@@ -229,9 +175,9 @@ class Append:
             raise NotPlainError
         _, count, size, footer, columns, _ = found
         stats = {name.strip('"'): of_copy(facts) for name, facts in columns.items()}
-        return _File(table, path, int(count), int(size), int(footer), partition, stats)
+        return File(table, path, int(count), int(size), int(footer), partition, stats)
 
-    def _register(self, files: Sequence[tuple[_File, int, int]]) -> None:
+    def _register(self, files: Sequence[tuple[File, int, int]]) -> None:
         """Name files in the catalog: each with its number and that of its first row."""
         self._insert("ducklake_data_file", [self._file_row(*file) for file in files])
         stats = [
@@ -247,14 +193,14 @@ class Append:
         ]
         self._insert("ducklake_file_partition_value", parts)
 
-    def _file_row(self, file: _File, number: int, row_id: int) -> tuple[Any, ...]:
+    def _file_row(self, file: File, number: int, row_id: int) -> tuple[Any, ...]:
         table = file.table
         path = str(file.path.relative_to(table.folder))
         begun = (number, table.id, self._commit, None, None)
         facts = (path, 1, "parquet", file.rows, file.size, file.footer, row_id)
         return (*begun, *facts, table.partition, None, None, None)
 
-    def _inline(self, table: _Table, rows: pl.DataFrame, row_id: int) -> None:
+    def _inline(self, table: Table, rows: pl.DataFrame, row_id: int) -> None:
         self._insert(
             str(table.inlined),
             [
@@ -348,31 +294,6 @@ def _literal(value: object) -> str:
     if isinstance(value, int | _Sql):
         return str(value)
     return quoted(value)
-
-
-def _partitioned(
-    rows: pl.DataFrame, table: _Table
-) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
-    """The rows of each partition, in their order."""
-    if not table.keys:
-        yield (), rows
-        return
-    keys = {
-        f"_{index}": (pl.col(name) if transform == "identity" else pl.col(name).dt.year())
-        for index, (name, transform) in enumerate(table.keys)
-    }
-    found = rows.select(**keys)
-    begins = pl.any_horizontal(pl.all() != pl.all().shift()).fill_null(value=True)
-    starts = found.select(begins.arg_true()).to_series()
-    names = found[starts.to_list()].rows()
-    if len({*names}) == len(names):  # each partition's rows stand together
-        ends = [*starts[1:], rows.height]
-        for name, start, end in zip(names, starts, ends, strict=True):
-            yield tuple(str(value) for value in name), rows[start:end]
-        return
-    parts = rows.with_columns(**keys).partition_by([*keys], as_dict=True, maintain_order=True)
-    for name, part in parts.items():
-        yield tuple(str(value) for value in name), part.drop(*keys)
 
 
 def _plain(value: object) -> object:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lake import sessions
-from lake.appending import Append, NotPlainError
+from lake.appending import Append
 from lake.catalog import Catalog, Transaction
 from lake.checking import Checked, check_bars
 from lake.comparing import KEY, STORED, Comparer, Difference
@@ -19,6 +19,7 @@ from lake.datasets import Dataset, check_dataset
 from lake.errors import SymbolError
 from lake.planning import Planner
 from lake.schema import BAR_SCHEMA, UTC_TIME, check_symbol
+from lake.table_files import NotPlainError
 
 if TYPE_CHECKING:
     from datetime import datetime

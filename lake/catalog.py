@@ -263,7 +263,9 @@ class Catalog:
     def _upgrade(self, root: duckdb.DuckDBPyConnection) -> None:
         with self._gate():
             self._attach(root)
-            if patiently(lambda: layout.layout_of(root, METADATA)) < layout.LAYOUT:  # nobody was faster
+            if (
+                patiently(lambda: layout.layout_of(root, METADATA)) < layout.LAYOUT
+            ):  # nobody was faster
                 cursor = root.cursor()
                 cursor.execute("USE lake")
                 layout.upgrade(cursor, _DUCKLAKE)
@@ -385,7 +387,9 @@ def _planner(catalog: Path) -> duckdb.DuckDBPyConnection:
     connection = _engine()
     # SQLite as DuckDB has it sleeps for whole seconds where a file is locked for a moment, as it is
     # while the last of the processes that had it open lets go. So it does not wait; we do.
-    statement = f"ATTACH {quoted(catalog.resolve())} AS {METADATA} (TYPE sqlite, READ_ONLY, BUSY_TIMEOUT 0)"
+    statement = (
+        f"ATTACH {quoted(catalog.resolve())} AS {METADATA} (TYPE sqlite, READ_ONLY, BUSY_TIMEOUT 0)"
+    )
     patiently(lambda: connection.execute(statement))
     return connection
 

@@ -4,7 +4,7 @@ A question to one symbol's ledger takes DuckLake 10 ms and more, for it plans th
 same rows straight from where they lie take one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -28,7 +28,7 @@ class Ledgers:
     ) -> dict[str, list[Interval]]:
         """What was fetched completely, by symbol: merged intervals (UTC, end outside)."""
         keys = {"dataset": [dataset], "source": [source], "symbol": symbols}
-        rows = self._rows("coverage", ["symbol", "start", "end"], keys)
+        rows = self.rows("coverage", ["symbol", "start", "end"], keys)
         if rows is None:
             with self._catalog.reading() as connection:
                 return {symbol: covered(connection, source, symbol, dataset) for symbol in symbols}
@@ -40,7 +40,7 @@ class Ledgers:
     def listed(self, dataset: str, source: str, symbols: Sequence[str]) -> set[str]:
         """Which of some symbols a source is known to have."""
         keys = {"dataset": [dataset], "source": [source], "symbol": symbols}
-        rows = self._rows("series", ["symbol"], keys)
+        rows = self.rows("series", ["symbol"], keys)
         if rows is None:
             with self._catalog.reading() as connection:
                 rows = connection.execute(
@@ -59,8 +59,8 @@ class Ledgers:
             None if only DuckLake can say.
         """
         only = {} if symbol is None else {"symbol": [symbol]}
-        rows = self._rows("series", ["symbol", "source"], {"dataset": [dataset], **only})
-        chosen = self._rows("lake_settings", ["value"], {"name": ["default_source"]})
+        rows = self.rows("series", ["symbol", "source"], {"dataset": [dataset], **only})
+        chosen = self.rows("lake_settings", ["value"], {"name": ["default_source"]})
         if rows is None or chosen is None:
             return None
         default = {str(value) for (value,) in chosen}
@@ -73,10 +73,24 @@ class Ledgers:
             held.setdefault(str(name), []).append(str(source))
         return {name: min(sources, key=rank) for name, sources in held.items()}
 
-    def _rows(
-        self, table: str, columns: Sequence[str], keys: dict[str, Sequence[str]]
+    def rows(
+        self,
+        table: str,
+        columns: Sequence[str],
+        keys: Mapping[str, Sequence[str]],
+        above: tuple[str, int] | None = None,
     ) -> list[tuple[object, ...]] | None:
-        """Rows whose columns have one of some values each; None if only DuckLake can say."""
+        """Rows of a ledger, in no order; numbers and times may come as text.
+
+        Args:
+            table: One of ``lake.schema.LEDGERS``, or any whose rows are few.
+            columns: Of the table, to be returned.
+            keys: Columns that have one of some values each.
+            above: A column whose number is greater.
+
+        Returns:
+            None if only DuckLake can say.
+        """
         if not all(keys.values()):
             return []
         for _ in range(TRIES):
@@ -84,13 +98,18 @@ class Ledgers:
             if plan is None:
                 break
             try:
-                return self._planned(plan, table, columns, keys)
+                return self._planned(plan, table, columns, keys, above)
             except FileNotFoundError:
                 self._planner.forget()
         return None
 
     def _planned(
-        self, plan: Plan, table: str, columns: Sequence[str], keys: dict[str, Sequence[str]]
+        self,
+        plan: Plan,
+        table: str,
+        columns: Sequence[str],
+        keys: Mapping[str, Sequence[str]],
+        above: tuple[str, int] | None,
     ) -> list[tuple[object, ...]]:
         conditions = [
             f"{name} IN ({', '.join(quoted(value) for value in values)})"
@@ -99,6 +118,7 @@ class Ledgers:
         where = " AND ".join(
             [
                 *conditions,
+                *([] if above is None else [f'"{above[0]}" > {above[1]:d}']),
                 f"begin_snapshot <= {plan.snapshot}",
                 f"(end_snapshot IS NULL OR end_snapshot > {plan.snapshot})",
             ]
@@ -111,6 +131,7 @@ class Ledgers:
                 rows += patiently(partial(sqlite, connection, METADATA, query))
         if files := plan.files[table]:
             mine = [pl.col(name).is_in([*values]) for name, values in keys.items()]
+            mine += [] if above is None else [pl.col(above[0]) > above[1]]
             rows += scan(files, columns, (None, None), mine).collect().rows()
         return rows
 

@@ -39,6 +39,7 @@ class DataFile:
         sources: Likewise.
         deletes: The Parquet file that lists deleted rows by their position; None if there are none.
         rows: How many it has, deleted ones among them.
+        number: In the catalog.
     """
 
     path: str
@@ -48,6 +49,7 @@ class DataFile:
     sources: tuple[str, str] | None
     deletes: str | None
     rows: int = 0
+    number: int = -1
 
     def may_hold(self, symbol: str, low: datetime | None, high: datetime | None) -> bool:
         """Whether a bar of the symbol from ``low`` to before ``high`` can be in it."""
@@ -183,7 +185,7 @@ class Planner:
         files: dict[str, list[DataFile]] = {name: [] for name in names.values()}
         known = self._tables[1]
         for row in rows:
-            _, _, beyond, within, table, path, relative, unreadable, count, *facts = row
+            _, _, beyond, within, table, path, relative, unreadable, count, number, *facts = row
             if int(beyond or 0) or int(unreadable or 0) or (within and not inlined):
                 return None
             if path is None:
@@ -202,6 +204,7 @@ class Planner:
                     sources=_pair(low_source, high_source),
                     deletes=_placed(folder, gone, gone_relative) if gone else None,
                     rows=int(count or 0),
+                    number=int(number or 0),
                 )
             )
         within = rows[0][3]
@@ -257,7 +260,7 @@ def _files_sql(tables: Sequence[_Table], symbols: Sequence[str], snapshot: int |
                f.file_format <> 'parquet' OR f.encryption_key IS NOT NULL OR f.mapping_id IS NOT NULL
                  OR coalesce(f.partial_max, 0) > s.snapshot_id OR coalesce(d.partial_max, 0) > s.snapshot_id
                  OR coalesce(d.format, 'parquet') <> 'parquet' OR d.encryption_key IS NOT NULL AS unreadable, f.record_count,
-               t.min_value AS first_value, t.max_value AS last_value, y.min_value AS y0, y.max_value AS y1,
+               f.data_file_id, t.min_value AS first_value, t.max_value AS last_value, y.min_value AS y0, y.max_value AS y1,
                o.min_value AS o0, o.max_value AS o1, d.path AS gone, d.path_is_relative AS gone_relative
         FROM ({chosen}) s
         LEFT JOIN ({parts}) f ON f.begin_snapshot <= s.snapshot_id

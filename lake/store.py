@@ -1,6 +1,6 @@
 """The lake as its users hold it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from lake.coverage import Interval
 from lake.datasets import check_dataset
 from lake.home import Home
 from lake.ledgers import Ledgers
+from lake.planning import Planner
 from lake.reading import Question, ask
 from lake.scan_sql import source_of
 from lake.schema import check_symbol
@@ -43,6 +44,11 @@ class Lake:
     def home(self) -> Path:
         """The folder of the lake."""
         return self.place.root
+
+    @property
+    def planner(self) -> Planner:
+        """Which files hold what: for those who read them without DuckLake."""
+        return self._reader.planner
 
     @property
     def catalog(self) -> Catalog:
@@ -192,7 +198,7 @@ class Lake:
 
     def features(
         self,
-        symbol: str,
+        symbols: str | Sequence[str],
         set: str = "core",  # noqa: A002
         start: Moment = None,
         end: Moment = None,
@@ -200,11 +206,14 @@ class Lake:
         columns: Sequence[str] | None = None,
         source: str | None = None,
         limit: int | None = None,
+        as_of: Moment = None,
     ) -> pl.DataFrame:
-        """Stored features of one symbol; see :func:`lake.features.read_features`."""
+        """Stored features of one or more symbols; see :func:`lake.features.read_features`."""
         from lake.features import read_features
 
-        return read_features(self, symbol, set, start, end, columns, source, limit=limit)
+        return read_features(
+            self, symbols, set, start, end, columns, source, limit=limit, as_of=as_of
+        )
 
     def splits(self, symbol: str, source: str | None = None) -> pl.DataFrame:
         """The splits that ``adjust="split"`` applies now: ``symbol``, ``ex_date``, ``ratio``."""
@@ -228,9 +237,29 @@ class Lake:
             BarsMissingError: The lake has no such bars.
             DatasetError: There is no such dataset.
         """
-        name = check_dataset(dataset).name
+        name, ticker = check_dataset(dataset).name, check_symbol(symbol)
+        if source is None and (shown := self._ledgers.shown_sources(name, ticker)):
+            return shown[ticker]
         with self.reading() as connection:
-            return source_of(connection, check_symbol(symbol), source, name)
+            return source_of(connection, ticker, source, name)
+
+    def ledger_rows(
+        self,
+        table: str,
+        columns: Sequence[str],
+        keys: Mapping[str, Sequence[str]],
+        above: tuple[str, int] | None = None,
+    ) -> list[tuple[object, ...]]:
+        """Rows of a ledger, in no order; numbers and times may come as text (``lake.ledgers``)."""
+        rows = self._ledgers.rows(table, columns, keys, above)
+        if rows is not None:
+            return rows
+        where = " AND ".join(f'"{name}" IN ?' for name in keys)
+        more = "" if above is None else f' AND "{above[0]}" > {above[1]:d}'
+        chosen = ", ".join(f'"{column}"' for column in columns)
+        with self.reading() as connection:
+            query = f"SELECT {chosen} FROM {table} WHERE {where}{more}"
+            return connection.execute(query, [[*values] for values in keys.values()]).fetchall()
 
     def covered(self, symbol: str, source: str, *, dataset: str = "bars_1m") -> list[Interval]:
         """What was fetched completely from a source: merged intervals (UTC, end outside)."""

@@ -9,7 +9,8 @@ from feature_service import build
 from feature_service.build import Build
 from lake import Lake
 from lake.errors import ProblemError
-from lake.features import KEYS, content_hash, read_features
+from lake.features import content_hash, read_features
+from lake.features.naming import KEYS
 from lake.schema import check_symbol
 from lake.sessions import Moment
 from training_service import labels

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_service import catalog
+from feature_service import sets
 from feature_service.fingerprint import digest
 from lake import Lake
 from lake.errors import InvalidError
@@ -230,7 +230,7 @@ def load(lk: Lake, model_id: str) -> Model:
         SplitSinceError: A share was split since, so prices are in other shares than it learnt.
     """
     stored = stored_model(lk, model_id)
-    now = catalog.feature_set(stored.feature_set).hashes
+    now = sets.feature_set(stored.feature_set).hashes
     then: dict[str, str] = stored.params["feature_hashes"]
     differing = [name for name, value in then.items() if now.get(name) != value]
     if differing:
@@ -270,7 +270,7 @@ def _birth(
     """What is known before training; the id covers all of it but the snapshot's number."""
     inputs = {
         "recipe": facts,
-        "feature_hashes": catalog.feature_set(facts["set"]).hashes,
+        "feature_hashes": sets.feature_set(facts["set"]).hashes,
         "set_version": data.set_version,
         "sources": data.sources,
         "splits": splits,

@@ -64,7 +64,7 @@ def list_features(*, set_name: SetName = "core", as_json: AsJson = False) -> Non
         barlake features list
         barlake features list --set core_all --json
     """
-    from feature_service.catalog import feature_set
+    from feature_service.sets import feature_set
 
     chosen = feature_set(set_name)
     built = _builds(chosen.name)
@@ -112,7 +112,7 @@ def export(
         barlake features export SPY QQQ --to features/
         barlake features export SPY --start 2024-01-01 --format csv --to /tmp
     """
-    from feature_service.catalog import feature_set
+    from feature_service.sets import feature_set
     from lake.features import read_features
 
     check_past(start)

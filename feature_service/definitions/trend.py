@@ -2,8 +2,9 @@
 
 import polars as pl
 
+from feature_service.recursion import Ewm
 from feature_service.registry import feature
-from feature_service.windows import rolling_mean, seeded_ewm
+from feature_service.windows import rolling_mean
 
 
 @feature(
@@ -27,6 +28,6 @@ def sma(bars: int) -> pl.Expr:
     each=[{"bars": bars} for bars in (12, 26)],
     warm_up=lambda bars: bars - 1,
 )
-def ema(bars: int) -> pl.Expr:
+def ema(bars: int) -> Ewm:
     """Exponential mean of the close with weight 2 / (bars + 1)."""
-    return seeded_ewm(pl.col("close"), first=0, width=bars, alpha=2 / (bars + 1))
+    return Ewm(pl.col("close"), first=0, width=bars, alpha=2 / (bars + 1))

@@ -8,7 +8,7 @@ import pytest
 
 import lake
 from app.api.main import create_app
-from feature_service import build, catalog
+from feature_service import build, sets
 from lake.models import StoredModel, insert_model
 from lake.simulations import StoredSimulation, store_simulation
 from tests.api.conftest import asked
@@ -87,7 +87,7 @@ def test_the_latest_feature_rows_come_oldest_first(research):
 
 
 def built_columns():
-    return set(catalog.feature_set("core").columns)
+    return set(sets.feature_set("core").columns)
 
 
 def test_features_can_be_chosen_by_column_and_range(research):

@@ -3,18 +3,18 @@
 import os
 import subprocess
 import sys
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_service import build, catalog
+from feature_service import build, sets
 from feature_service.build import NoBarsInHoursError
-from feature_service.catalog import FeatureSetError
-from lake import BarsMissingError, Fetched
+from feature_service.sets import FeatureSetError
+from lake import BarsMissingError, Covered, Fetched
 from lake.actions import ACTION_SCHEMA, Answered
-from lake.features import read_features
+from lake.features import content_hash, read_features
 
 from .walks import SOURCE, put, random_walk
 
@@ -141,9 +141,9 @@ def test_a_build_notes_what_it_was_made_of(store):
 
     row = store.sql("FROM feature_builds").row(0, named=True)
     assert row["build_id"] == built.build_id
-    assert row["set_version"] == catalog.feature_set("core").version
+    assert row["set_version"] == sets.feature_set("core").version
     assert row["row_count"] == built.rows
-    assert row["column_count"] == len(catalog.feature_set("core").columns)
+    assert row["column_count"] == len(sets.feature_set("core").columns)
     assert row["adjust"] == "split"
     assert 0 < row["snapshot"] < store.snapshot()
     assert isinstance(row["start"], datetime)
@@ -155,10 +155,10 @@ def test_every_feature_of_a_build_is_defined_once(store):
     build.build(store, "SPY", "core_all")
 
     defined = store.sql("FROM feature_definitions")
-    assert sorted(defined["feature_name"]) == sorted(catalog.feature_set("core").columns)
+    assert sorted(defined["feature_name"]) == sorted(sets.feature_set("core").columns)
     assert set(defined["version"]) == {1}
     hashes = dict(zip(defined["feature_name"], defined["hash"], strict=True))
-    assert hashes == catalog.feature_set("core").hashes
+    assert hashes == sets.feature_set("core").hashes
 
 
 def test_sql_users_find_a_view_of_all_symbols(store):
@@ -183,3 +183,69 @@ def test_several_processes_may_build_the_same_symbols_at_once(store):
         built, bars = read_features(store, symbol), store.bars(symbol, regular_only=True)
         assert built["timestamp"].to_list() == bars["timestamp"].to_list()
     assert store.sql("FROM feature_builds").height == 2
+
+
+def test_an_added_session_costs_a_session_and_gives_the_bits_of_the_whole(store):
+    build.build(store, "SPY")
+    put(store, random_walk("SPY", date(2024, 7, 8), date(2024, 7, 8)))
+
+    built = build.build(store, "SPY")
+
+    assert built.since == date(2024, 7, 8)
+    same_as_the_whole(store, "SPY", built)
+
+
+def test_a_corrected_bar_is_computed_again_from_its_session_on(store):
+    build.build(store, "SPY")
+    bars = random_walk("SPY")
+    day = bars.filter(pl.col("timestamp").dt.date() == date(2024, 7, 1))
+    dearer = day.with_columns(pl.col("high", "close") + pl.lit(0.5))
+    put(store, dearer)
+
+    built = build.build(store, "SPY")
+
+    assert built.since == date(2024, 7, 1)
+    same_as_the_whole(store, "SPY", built)
+
+
+def test_a_withdrawn_session_is_gone(store):
+    build.build(store, "SPY")
+    start = datetime(2024, 7, 3, 13, 30, tzinfo=UTC)
+    nothing = random_walk("SPY").head(0)
+    gone = Covered("SPY", start, start + timedelta(hours=4))
+    store.commit_bars(Fetched(SOURCE, nothing, (gone,)))
+
+    built = build.build(store, "SPY")
+
+    assert built.since == date(2024, 7, 3)
+    same_as_the_whole(store, "SPY", built)
+
+
+def test_older_history_is_a_reason_to_begin_anew(store):
+    build.build(store, "SPY")
+    put(store, random_walk("SPY", date(2024, 5, 28), date(2024, 5, 31), seed=5))
+
+    built = build.build(store, "SPY")
+
+    assert built.since is None
+    same_as_the_whole(store, "SPY", built)
+
+
+@pytest.mark.parametrize("name", ["core_15min", "core_1d", "core_1week", "core_all_raw"])
+def test_other_forms_go_on_too(store, name):
+    build.build(store, "SPY", name)
+    put(store, random_walk("SPY", date(2024, 7, 8), date(2024, 7, 9)))
+
+    built = build.build(store, "SPY", name)
+
+    same_as_the_whole(store, "SPY", built)
+
+
+def same_as_the_whole(store, symbol, built):
+    """What is stored has the bits, and the hash, of a build of the whole history."""
+    wanted = sets.feature_set(built.feature_set)
+    whole = build.compute(store, symbol, wanted)
+    stored = read_features(store, symbol, built.feature_set)
+    assert_frame_equal(stored.drop("symbol"), whole, check_exact=True)
+    assert built.rows == whole.height
+    assert built.content_hash == content_hash(whole)

@@ -5,7 +5,7 @@ import linecache
 import polars as pl
 import pytest
 
-from feature_service import catalog, fingerprint, registry
+from feature_service import catalog, fingerprint, registry, sets
 from feature_service.fingerprint import code_hash
 
 PLAIN = """
@@ -72,7 +72,7 @@ def test_every_hash_is_different():
 
 
 def test_sets_of_the_same_columns_over_other_hours_are_other_versions():
-    assert catalog.feature_set("core").version != catalog.feature_set("core_all").version
+    assert sets.feature_set("core").version != sets.feature_set("core_all").version
 
 
 def test_a_name_cannot_be_declared_twice():

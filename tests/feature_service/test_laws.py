@@ -9,25 +9,70 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from feature_service import catalog
+from feature_service import catalog, engine
+from feature_service.registry import GROUPS
 
-from .thin_bars import thin_bars
+from .thin_bars import thin_bars, thin_weeks
 
 FEATURES = list(catalog.features().values())
+RECURSIONS = engine.recursions(FEATURES)
+PRICES = ["open", "high", "low", "close", "vwap", "context_close"]
 NAMES = [feature.name for feature in FEATURES]
 every_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def same_bits(left: pl.DataFrame, right: pl.DataFrame) -> None:
     assert_frame_equal(left, right, check_exact=True)
 
 
+@few
+@given(bars=thin_weeks(), seen=st.integers(0, 500))
+def test_the_future_never_changes_the_past_of_long_windows(bars, seen):
+    all_days = engine.compute(bars.lazy(), FEATURES).collect()
+    so_far = engine.compute(bars.head(seen).lazy(), FEATURES).collect()
+
+    same_bits(all_days.head(seen), so_far)
+
+
+@few
+@given(bars=thin_weeks(), share=st.floats(0.2, 0.95))
+def test_going_on_from_stored_rows_gives_the_bits_of_the_whole_history(bars, share):
+    whole = engine.compute(bars.lazy(), FEATURES).collect()
+    days = bars["session_date"].unique(maintain_order=True).to_list()
+    first = int(len(days) * share)
+    for feature in FEATURES:
+        start, known = _context(bars, days, first, *engine.reach([feature]))
+        own = engine.recursions([feature])
+        if start is None or any(
+            whole[start + known - 1, one.name] is None for one in own if one.always_held
+        ):
+            continue
+        held = whole.slice(start, known).select(
+            "timestamp", *(pl.col(one.name).alias(one.held) for one in own)
+        )
+        part = bars.slice(start).join(held, on="timestamp", how="left", maintain_order="left")
+        found = engine.compute(part.lazy(), [feature], known).collect().slice(known)
+
+        same_bits(found.select(feature.name), whole.slice(start + known).select(feature.name))
+
+
+def _context(bars, days, first, memory, sessions):
+    """The row at which the context of a session begins and its length; None if there is too little."""
+    end = bars["session_date"].search_sorted(days[first])
+    for back in range(max(sessions, 1), first):
+        start = bars["session_date"].search_sorted(days[first - back])
+        if end - start >= memory:
+            return start, end - start
+    return None, 0
+
+
 @quick
 @given(bars=thin_bars(), seen=st.integers(0, 90))
 def test_the_future_never_changes_the_past(bars, seen):
-    all_days = catalog.compute(bars.lazy(), FEATURES).collect()
-    so_far = catalog.compute(bars.head(seen).lazy(), FEATURES).collect()
+    all_days = engine.compute(bars.lazy(), FEATURES).collect()
+    so_far = engine.compute(bars.head(seen).lazy(), FEATURES).collect()
 
     same_bits(all_days.head(seen), so_far)
 
@@ -35,7 +80,7 @@ def test_the_future_never_changes_the_past(bars, seen):
 @quick
 @given(bars=thin_bars())
 def test_rows_and_their_order_are_kept(bars):
-    wide = catalog.compute(bars.lazy(), FEATURES).collect()
+    wide = engine.compute(bars.lazy(), FEATURES).collect()
 
     same_bits(wide.select(bars.columns), bars)
     assert wide.columns == [*bars.columns, *(feature.name for feature in FEATURES)]
@@ -44,9 +89,9 @@ def test_rows_and_their_order_are_kept(bars):
 @quick
 @given(bars=thin_bars())
 def test_nulls_are_where_they_are_declared_and_nowhere_else(bars):
-    wide = catalog.compute(bars.lazy(), FEATURES).collect()
+    wide = engine.compute(bars.lazy(), FEATURES).collect()
     warming = pl.int_range(pl.len())
-    declared = wide.select(
+    declared = _with_session(wide).select(
         ((warming < feature.warm_up) | feature.null_when.fill_null(value=False)).alias(feature.name)
         for feature in FEATURES
     )
@@ -54,10 +99,27 @@ def test_nulls_are_where_they_are_declared_and_nowhere_else(bars):
     same_bits(wide.select(pl.col(declared.columns).is_null()), declared)
 
 
+def _with_session(wide):
+    day = pl.col("session_date")
+    return wide.with_columns(
+        (day != day.shift(1)).fill_null(value=False).cum_sum().alias("session")
+    )
+
+
+@few
+@given(bars=thin_weeks())
+def test_values_lie_in_the_range_that_is_declared(bars):
+    wide = engine.compute(bars.lazy(), FEATURES).collect()
+    for feature in FEATURES:
+        low, high = feature.value_range
+        assert low is None or (wide[feature.name].min() or low) >= low, feature.name
+        assert high is None or (wide[feature.name].max() or high) <= high, feature.name
+
+
 @quick
 @given(bars=thin_bars())
 def test_no_value_is_infinite_or_not_a_number(bars):
-    wide = catalog.compute(bars.lazy(), FEATURES).collect().select(NAMES)
+    wide = engine.compute(bars.lazy(), FEATURES).collect().select(NAMES)
 
     assert all(values.drop_nulls().is_finite().all() for values in wide)
 
@@ -68,8 +130,8 @@ def test_another_chunking_gives_the_same_bits(bars, cut):
     chunked = pl.concat([bars.head(cut), bars.tail(max(bars.height - cut, 0))], rechunk=False)
 
     same_bits(
-        catalog.compute(bars.lazy(), FEATURES).collect(),
-        catalog.compute(chunked.lazy(), FEATURES).collect(),
+        engine.compute(bars.lazy(), FEATURES).collect(),
+        engine.compute(chunked.lazy(), FEATURES).collect(),
     )
 
 
@@ -77,14 +139,14 @@ def test_another_chunking_gives_the_same_bits(bars, cut):
 @given(bars=thin_bars(), doublings=st.integers(-3, 3))
 def test_doubled_prices_double_what_is_in_dollars_and_nothing_else(bars, doublings):
     factor = 2.0**doublings
-    scaled = bars.with_columns(pl.col("open", "high", "low", "close") * factor)
-    wide = catalog.compute(bars.lazy(), FEATURES).collect()
+    scaled = bars.with_columns(pl.col(PRICES) * factor)
+    wide = engine.compute(bars.lazy(), FEATURES).collect()
     expected = wide.select(
         pl.col(feature.name) * (factor if feature.unit == "USD per share" else 1.0)
         for feature in FEATURES
     )
 
-    same_bits(catalog.compute(scaled.lazy(), FEATURES).collect().select(NAMES), expected)
+    same_bits(engine.compute(scaled.lazy(), FEATURES).collect().select(NAMES), expected)
 
 
 @every_feature
@@ -92,5 +154,5 @@ def test_a_feature_says_what_it_is(feature):
     assert feature.about.endswith(".")
     assert feature.unit
     assert feature.source
-    assert feature.group in {"trend", "momentum", "volatility", "returns", "lags", "volume"}
+    assert feature.group in GROUPS
     assert bool(feature.null_rule) == (not feature.null_when.meta.eq(pl.lit(value=False)))

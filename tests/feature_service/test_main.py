@@ -13,13 +13,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import lake
-from feature_service import build, catalog, main
+from feature_service import build, main, sets
 from lake.features import read_features
 
 from .conftest import FIRST, LAST
 from .walks import random_walk
 
-CORE = list(catalog.feature_set("core").columns)
+CORE = list(sets.feature_set("core").columns)
 
 
 @pytest.fixture(autouse=True)
@@ -176,7 +176,7 @@ def test_features_of_another_version_are_kept_beside_the_new_ones(plain, monkeyp
     main.run(["SPY", "--set", "core_all"])
 
     assert main.run(["SPY"]) == 0
-    old = catalog.feature_set("core_all").version[:8]
+    old = sets.feature_set("core_all").version[:8]
     with duckdb.connect(str(target), read_only=True) as connection:
         tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
     assert f"features_{old}" in tables

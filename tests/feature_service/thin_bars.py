@@ -2,8 +2,11 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
+import numpy as np
 import polars as pl
 from hypothesis import strategies as st
+
+from lake import sessions
 
 _DAYS = [date(2024, 7, 2), date(2024, 7, 3), date(2024, 7, 5), date(2024, 7, 8)]
 _OPEN = time(13, 30)
@@ -31,6 +34,40 @@ def thin_bars(draw, max_bars: int = 90) -> pl.DataFrame:
             "volume": pl.Float64,
         },
     )
+    return _with_the_rest(frame)
+
+
+@st.composite
+def thin_weeks(draw) -> pl.DataFrame:
+    """Some weeks of one symbol, few bars a day: enough rows for the longest windows, by seed."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    first = date(2024, 6, 3) + timedelta(days=draw(st.integers(0, 20)))
+    days = sessions.schedule(first, first + timedelta(days=45))
+    usual = draw(st.sampled_from([6, 12, 30]))
+    rows: list[datetime] = []
+    for opening, closing in days.select("open", "close").iter_rows():
+        length = int((closing - opening).total_seconds() // 60)
+        count = 1 if rng.random() < 0.05 else min(length, 1 + rng.poisson(usual))
+        minutes = np.sort(rng.choice(length, count, replace=False))
+        rows.extend(opening + timedelta(minutes=int(minute)) for minute in minutes)
+    rows = rows[: draw(st.integers(500, 900))]
+    steps = rng.integers(-5, 6, len(rows)) * (
+        rng.random(len(rows)) < draw(st.sampled_from([0.3, 1.0]))
+    )
+    volumes = rng.integers(0, 1000, len(rows)) * (rng.random(len(rows)) < 0.8)
+    frame = pl.DataFrame(
+        {
+            "timestamp": rows,
+            "session_date": [row.date() for row in rows],
+            "close": np.maximum(100 + np.cumsum(steps) / 100, 0.01),
+            "volume": volumes.astype(float),
+        },
+        schema_overrides={"timestamp": pl.Datetime("us", "UTC")},
+    )
+    return _with_the_rest(frame)
+
+
+def _with_the_rest(frame: pl.DataFrame) -> pl.DataFrame:
     close = pl.col("close")
     return frame.select(
         "timestamp",
@@ -40,6 +77,14 @@ def thin_bars(draw, max_bars: int = 90) -> pl.DataFrame:
         pl.min_horizontal(close, close.shift(1)).alias("low"),
         "close",
         "volume",
+        pl.when(pl.col("volume") > 0)
+        .then((close + close.shift(1).fill_null(close)) / 2)
+        .alias("vwap"),
+        (pl.col("volume") / 7).floor().cast(pl.Int64).alias("trade_count"),
+        # Another symbol, which has no bar in every fifth row.
+        pl.when(pl.int_range(pl.len()) % 5 != 0)
+        .then(close.shift(2).fill_null(close) * 4)
+        .alias("context_close"),
     )
 
 

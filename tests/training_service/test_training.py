@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_service import build, catalog
+from feature_service import build, sets
 from lake import BarsMissingError, Fetched
 from lake.actions import ACTION_SCHEMA, Answered
 from lake.features import Built, read_features, store_features
@@ -54,7 +54,7 @@ def test_rows_are_the_minutes_at_which_every_symbol_has_a_bar(store):
 def test_context_columns_carry_their_symbols_name(store):
     data = assemble(store, ["SPY", "QQQ"], "core")
 
-    own = ["close", *catalog.feature_set("core").columns]
+    own = ["close", *sets.feature_set("core").columns]
     assert list(data.columns) == [*own, *(f"{name}_QQQ" for name in own)]
     moment = data.frame["timestamp"][500]
     there = store.bars("QQQ", moment, moment)["close"].item()
@@ -260,8 +260,8 @@ def test_a_model_lies_in_the_home_beside_its_birth_certificate(store, model):
     certificate = json.loads(model.path.with_suffix(".json").read_text())
     assert certificate["sha256"] == model.stored.file_hash
     assert certificate["snapshot"] == model.stored.snapshot
-    assert certificate["feature_hashes"] == catalog.feature_set("core").hashes
-    assert certificate["set_version"] == catalog.feature_set("core").version
+    assert certificate["feature_hashes"] == sets.feature_set("core").hashes
+    assert certificate["set_version"] == sets.feature_set("core").version
     assert certificate["recipe"]["seed"] == 0
     assert certificate["recipe"]["label"] == "direction_15"
     assert certificate["libraries"]["scikit-learn"]
@@ -323,8 +323,8 @@ def test_a_damaged_file_is_trained_again(store, model):
 
 
 def test_features_that_mean_something_else_now_are_refused(store, model, monkeypatch):
-    changed = {**catalog.feature_set("core").hashes, "sma_20": "0" * 64}
-    monkeypatch.setattr(catalog.FeatureSet, "hashes", property(lambda _: changed))
+    changed = {**sets.feature_set("core").hashes, "sma_20": "0" * 64}
+    monkeypatch.setattr(sets.FeatureSet, "hashes", property(lambda _: changed))
 
     with pytest.raises(FeaturesDifferError, match="when sma_20 meant something else"):
         training.load(store, model.model_id)

@@ -11,7 +11,7 @@ from app.api.house import HouseDep
 from app.api.routes.jobs import JobAnswer
 from app.api.routes.parameters import Range, SymbolPath, names, ticker
 from app.api.security import OPERATE, READ
-from feature_service.catalog import feature_set
+from feature_service.sets import feature_set
 from lake.errors import BarsMissingError, LakeMissingError
 from lake.features import read_features
 

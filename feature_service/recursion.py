@@ -1,0 +1,93 @@
+"""Columns that remember their whole history, one value at a time.
+
+A window can be computed afresh from the bars in it; these go on from their own newest value. The
+store keeps their values with each row (``HELD`` before their names), so that a build goes on where
+the last one stopped and has the bits of one over the whole history.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from feature_service.windows import rolling_mean
+
+#: Before the name of a column that holds values known already.
+HELD = "held_"
+
+_ROW = pl.int_range(pl.len())
+
+
+@dataclass(frozen=True)
+class Ewm:
+    """Exponential mean, seeded like TA-Lib's and Wilder's with the plain mean of the first values.
+
+    Attributes:
+        column: Null in its first ``first`` rows at most.
+        first: Row of the first value, from 0.
+        width: Values in the seed; null before the last of them.
+        alpha: Weight of the newest value.
+    """
+
+    column: pl.Expr
+    first: int
+    width: int
+    alpha: float
+
+    def expression(self, held: pl.Expr, known: int) -> pl.Expr:
+        """The column.
+
+        Args:
+            held: Its values in the first rows.
+            known: How many those are; 0 at the beginning of a history.
+        """
+        if known:
+            values = pl.when(known <= _ROW).then(self.column).when(known - 1 == _ROW).then(held)
+            return pl.when(known > _ROW).then(held).otherwise(self._followed(values))
+        seeded = self.first + self.width - 1
+        # Not polars' own mean: its bits depend on where in memory the slice happens to lie.
+        seed = rolling_mean(self.column.slice(self.first, self.width), self.width).last()
+        return self._followed(
+            pl.when(seeded < _ROW).then(self.column).when(seeded == _ROW).then(seed)
+        )
+
+    def _followed(self, values: pl.Expr) -> pl.Expr:
+        return values.ewm_mean(alpha=self.alpha, adjust=False, min_samples=1, ignore_nulls=True)
+
+
+@dataclass(frozen=True)
+class RunningSum:
+    """Sum of all values so far.
+
+    Attributes:
+        column: Nulls count as nothing.
+    """
+
+    column: pl.Expr
+
+    def expression(self, held: pl.Expr, known: int) -> pl.Expr:
+        """As :meth:`Ewm.expression`."""
+        values = self.column.fill_null(0.0)
+        if not known:
+            return values.cum_sum()
+        rest = pl.when(known <= _ROW).then(values).when(known - 1 == _ROW).then(held).otherwise(0.0)
+        return pl.when(known > _ROW).then(held).otherwise(rest.cum_sum())
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest value that is not null.
+
+    Attributes:
+        column: Null where nothing new happened.
+    """
+
+    column: pl.Expr
+
+    def expression(self, held: pl.Expr, known: int) -> pl.Expr:
+        """As :meth:`Ewm.expression`."""
+        if not known:
+            return self.column.forward_fill()
+        return pl.when(known > _ROW).then(held).otherwise(self.column).forward_fill()
+
+
+Recursion = Ewm | RunningSum | Newest

@@ -1,0 +1,40 @@
+"""Wide features in the lake: a table for each version of a set, a view on the current one.
+
+``features_<set>_<first 8 of the version>`` has ``source``, ``symbol``, ``timestamp`` (the bar's
+opening, UTC), ``session_date``, a DOUBLE column a feature, and ``held_`` columns from which
+recursions go on. The view ``features_<set>`` shows the version that was built last, without those.
+What the features are is the feature service's affair.
+"""
+
+from lake.features.naming import FeatureSetNameError, FeaturesMissingError, check_set_name
+from lake.features.reading import builds, definitions, held_rows, read_features
+from lake.features.records import (
+    Built,
+    Continued,
+    Definition,
+    StoredBuild,
+    changed_sessions,
+    latest_build,
+    newest_change,
+)
+from lake.features.storing import store_features
+from lake.features.sums import content_hash
+
+__all__ = [
+    "Built",
+    "Continued",
+    "Definition",
+    "FeatureSetNameError",
+    "FeaturesMissingError",
+    "StoredBuild",
+    "builds",
+    "changed_sessions",
+    "check_set_name",
+    "content_hash",
+    "definitions",
+    "held_rows",
+    "latest_build",
+    "newest_change",
+    "read_features",
+    "store_features",
+]

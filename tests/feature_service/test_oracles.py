@@ -1,22 +1,17 @@
 """Features agree with TA-Lib where it has them, and with SQL windows where it does not."""
 
-import duckdb
 import numpy as np
 import polars as pl
 import pytest
 import talib
 from hypothesis import HealthCheck, given, settings
 
-from feature_service import catalog, engine
+from feature_service import catalog
 
+from .oracles import agree_with_sql, covered, covers, values
 from .thin_bars import thin_bars
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-def values(bars: pl.DataFrame, name: str) -> np.ndarray:
-    wide = engine.compute(bars.lazy(), [catalog.features()[name]]).collect()
-    return wide[name].fill_null(np.nan).to_numpy()
 
 
 def bollinger(close, band):
@@ -106,26 +101,12 @@ SQL = {
 @quick
 @given(bars=thin_bars())
 def test_sql_agrees(bars):
-    found = engine.compute(bars.lazy(), [catalog.features()[name] for name in SQL]).collect()
-    columns = ", ".join(f"{expression} AS {name}" for name, expression in SQL.items())
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.register("just_bars", bars)
-        con.execute(
-            f"CREATE VIEW bars AS SELECT *, ln(close / {LAG.format(1)}) AS r FROM just_bars"
-        )
-        expected = con.execute(f"SELECT {columns} FROM bars a ORDER BY timestamp").pl()
+    agree_with_sql(bars, SQL, f"SELECT *, ln(close / {LAG.format(1)}) AS r FROM just_bars")
 
-    for name in SQL:
-        np.testing.assert_allclose(
-            found[name].fill_null(np.nan).to_numpy(),
-            expected[name].cast(pl.Float64).fill_null(np.nan).to_numpy(),
-            rtol=1e-6,
-            atol=1e-6,
-            err_msg=name,
-        )
+
+covers([*TALIB, *SQL])
 
 
 def test_every_feature_has_an_oracle():
     public = {one.name for one in catalog.features().values() if not one.is_hidden}
-    assert set(TALIB) | set(SQL) == public
+    assert covered() == public

@@ -3,7 +3,6 @@
 import queue
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -37,6 +36,8 @@ _GRACE = 8.0
 _PATIENCE = 30.0
 #: Minutes (of the market) without a bar after which REST is asked whether there were any.
 _SILENT = timedelta(seconds=150)
+#: Seconds of silence that are none, however fast the market's clock is: its sender may be busy.
+_DEAF = 5.0
 #: A bar that REST has is also on the stream so long after its minute.
 _SENT = timedelta(seconds=30)
 #: What was told while it connected, and a bar that was under way.
@@ -95,6 +96,7 @@ class LiveAgent:
         self._switch, self._switch_read = "running", 0.0
         self._open = False
         self._connects = 0
+        self._told: frozenset[str] = frozenset()  # of a connection that was noticed
         self._apart_since = time.monotonic()
         self._try_again = 0.0
         self._heard_at: datetime | None = None  # market's time of the last bar or connection
@@ -214,7 +216,8 @@ class LiveAgent:
 
     def _notice(self, stream: Stream, now: datetime) -> None:
         """After each connection REST is asked for what may have been told before it."""
-        if stream.told:
+        self._told = stream.told  # first: who is told by a connection has it counted
+        if self._told:
             self._apart_since = time.monotonic()
         if stream.connects == self._connects:
             return
@@ -237,7 +240,7 @@ class LiveAgent:
 
     def _doubt(self, stream: Stream, now: datetime) -> None:
         """A connection that tells nothing: is it mute, or is there nothing to tell? REST knows."""
-        if not stream.is_connected or self._heard_at is None or stream.silence < _TOGETHER:
+        if not stream.is_connected or self._heard_at is None or stream.silence < _DEAF:
             return
         begun = max(self._heard_at, self._doubted_at or self._heard_at)
         if now - begun > _SILENT:
@@ -249,12 +252,15 @@ class LiveAgent:
         stream, heard_at = self._means.stream, self._heard_at
         if stream is None or not stream.is_connected or heard_at is None:
             return False
-        if asked.at - heard_at < _SILENT or stream.silence < _TOGETHER:
+        if asked.at - heard_at < _SILENT or stream.silence < _DEAF:
             return False
         minute = timedelta(minutes=1)
         due = (pl.col("timestamp") >= heard_at) & (pl.col("timestamp") + minute + _SENT <= asked.at)
         mine = asked.bars.filter(due & pl.col("symbol").is_in([*stream.told]))
-        return not mine.is_empty()
+        said = mine.select("symbol", "timestamp").iter_rows()
+        return any(
+            not self._words.knows(*one) for one in said
+        )  # our clock may lag: these were heard
 
     def _take_asked(self) -> None:
         while not self._asked.empty():
@@ -360,7 +366,7 @@ class LiveAgent:
 
     def _state_of(self, stream: Stream) -> tuple[str, str | None]:
         trouble = stream.trouble
-        if stream.told:
+        if self._told and stream.told:
             return "streaming", trouble.says if trouble else self._means.catcher.problem
         if trouble is not None and self._is_serious(trouble):
             polls = trouble.kind in {"plan", "symbols"} and not self._means.asker.problem
@@ -388,9 +394,3 @@ class LiveAgent:
         except LakeError:
             return  # the journal is busy: told at the next round
         self._alarm = problem
-
-
-def inbox() -> "tuple[queue.SimpleQueue[Asked], Callable[[Asked], None]]":
-    """A queue of what was asked, and what puts into it."""
-    found: queue.SimpleQueue[Asked] = queue.SimpleQueue()
-    return found, found.put

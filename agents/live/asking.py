@@ -4,6 +4,7 @@ In a thread of its own, so that a stream never waits. What is asked completes no
 committed like a stream's, and the ledger is filled by :mod:`agents.live.catching`.
 """
 
+import queue
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ class Asked:
     bars: pl.DataFrame
     edge: datetime
     at: datetime
+
+
+def inbox() -> "tuple[queue.SimpleQueue[Asked], Callable[[Asked], None]]":
+    """A queue of what was asked, and what puts into it."""
+    found: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+    return found, found.put
 
 
 class Asker(Rounds):

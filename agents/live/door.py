@@ -12,8 +12,8 @@ from typing import Any
 
 from agents import broker
 from agents.alerts import Watch
-from agents.live.agent import LiveAgent, Means, inbox
-from agents.live.asking import Asked, Asker
+from agents.live.agent import LiveAgent, Means
+from agents.live.asking import Asked, Asker, inbox
 from agents.live.catching import Catcher
 from agents.live.clock import MarketClock
 from agents.live.gathering import Gatherer

@@ -150,7 +150,7 @@ def test_another_process_takes_over_from_one_that_was_killed(play):
         first = wait_for(lambda: live(one, other) and one_in(play.journal, "streaming"))
         second = wait_for(lambda: live(one, other) and one_in(play.journal, "waiting"))
         assert {first.pid, second.pid} == {one.pid, other.pid}
-        assert len(play.control.streams()["connections"]) == 1
+        wait_for(lambda: len(play.control.streams()["connections"]) == 1)
         (one if first.pid == one.pid else other).kill()
         wait_for(lambda: (now := one_in(play.journal, "streaming")) and now.pid == second.pid)
         play.converges(1)

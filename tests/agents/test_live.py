@@ -141,6 +141,7 @@ def test_an_update_goes_over_the_bar_and_a_halt_is_kept_with_its_end(play):
         wait_for(lambda: halts_of(play.lake, SOURCE, ["AAPL"])["AAPL"] == [(begun, None)])
         play.control.set_clock(now=over + timedelta(seconds=3))
         wait_for(lambda: halts_of(play.lake, SOURCE, ["AAPL"])["AAPL"] == [(begun, begun + MINUTE)])
+        assert play.control.streams()["attempts"] == 1  # leaps of the clock are no silence
 
 
 def test_another_process_takes_over_from_one_that_was_killed(play):

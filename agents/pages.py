@@ -21,6 +21,7 @@ LAG = 4
 
 NOT_ASKED = "the bar was asked for"
 NO_TIME = "the timestamp can be read"
+_NONE_REFUSED = pl.DataFrame(schema={**BAR_SCHEMA, "rule": pl.String()})
 
 #: The first moment after a bar's opening at which the next one may open.
 Next = Callable[[datetime], datetime]
@@ -120,22 +121,26 @@ def _judged(
     time = pl.col("timestamp")
     asked = pl.col("symbol").is_in([*symbols]) & (time >= start) & (time < end)
     keeps = bars.select(asked.fill_null(value=False)).to_series()
+    if keeps.all():
+        return bars, _NONE_REFUSED
     rule = pl.when(time.is_null()).then(pl.lit(NO_TIME)).otherwise(pl.lit(NOT_ASKED))
-    refused = bars.filter(~keeps).select(*BAR_SCHEMA.names(), rule=rule)
-    return (bars if keeps.all() else bars.filter(keeps)), refused
+    return bars.filter(keeps), bars.filter(~keeps).select(*BAR_SCHEMA.names(), rule=rule)
 
 
 def _continues(bars: pl.DataFrame, open_from: dict[str, datetime]) -> bool:
     """Whether the bars are sorted, of symbols still open, and not before what is answered already."""
-    keys = bars.select("symbol", "timestamp")
-    if keys.select(pl.any_horizontal(pl.all().is_null().any())).item():
-        return False
-    if not keys.equals(keys.sort("symbol", "timestamp")):
-        return False
-    firsts = keys.group_by("symbol").agg(pl.col("timestamp").min())
-    return all(
-        symbol in open_from and first >= open_from[symbol] for symbol, first in firsts.iter_rows()
+    symbol, time = pl.col("symbol"), pl.col("timestamp")
+    begins = (symbol != symbol.shift()).fill_null(value=True)
+    told = bars.select(
+        known=symbol.is_not_null().all() & time.is_not_null().all(),
+        sorted=((time >= time.shift()).fill_null(value=False) | begins).all(),
+        starts=begins.arg_true().implode(),
     )
+    firsts = bars.select(symbol, time)[told["starts"][0].to_list()].rows()
+    names = [name for name, _ in firsts]
+    if not told["known"][0] or not told["sorted"][0] or names != sorted({*names}):
+        return False
+    return all(name in open_from and first >= open_from[name] for name, first in firsts)
 
 
 def _close(

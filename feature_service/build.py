@@ -84,13 +84,23 @@ class _Read:
 
     def bars(self, start: Moment = None) -> pl.DataFrame:
         """From a session on, as the set takes them."""
+        bars = self._of(self.symbol, start, engine.inputs(self.wanted.features), self.source)
+        if self.wanted.context is None:
+            return bars
+        other = self._of(self.wanted.context, start, ("timestamp", "close"), None)
+        beside = other.rename({"close": "context_close"})
+        return bars.join(beside, on="timestamp", how="left", maintain_order="left")
+
+    def _of(
+        self, symbol: str, start: Moment, columns: tuple[str, ...], source: str | None
+    ) -> pl.DataFrame:
         return self.lake.bars(
-            self.symbol,
+            symbol,
             start,
             adjust=self.wanted.adjust,
-            source=self.source,
+            source=source,
             timeframe=self.wanted.timeframe,
-            columns=engine.inputs(self.wanted.features),
+            columns=columns,
             regular_only=self.wanted.hours == "regular",
             snapshot=self.snapshot,
             as_of=self.as_of,
@@ -153,7 +163,7 @@ def build(
     begun = time.perf_counter()
     read = _Read(lk, ticker, origin, wanted, lk.snapshot())
     after = -1 if standing is None else standing.changes_commit
-    first, kinds, commit = changed_sessions(lk, origin, ticker, after)
+    first, kinds, commit = _changed(read, after)
     if standing is not None and first is None and not full:
         return _told(standing, wanted, fresh=False)
     rest = None
@@ -219,6 +229,17 @@ def definitions_of(wanted: FeatureSet) -> tuple[Definition, ...]:
         Definition(item.name, item.group, item.params, item.hash, item.code_reference)
         for item in wanted.features
     )
+
+
+def _changed(read: _Read, after: int) -> tuple[date | None, set[str], int]:
+    """What happened since a commit to the symbol, and to the one beside it."""
+    lk, other = read.lake, read.wanted.context
+    found = [changed_sessions(lk, read.source, read.symbol, after)]
+    if other is not None:
+        found.append(changed_sessions(lk, lk.source_of(other), other, after))
+    days = [day for day, _, _ in found if day is not None]
+    kinds = {kind for _, some, _ in found for kind in some}
+    return min(days, default=None), kinds, max(commit for _, _, commit in found)
 
 
 def _continued(

@@ -11,6 +11,7 @@ from feature_service.fingerprint import digest
 from feature_service.registry import GROUPS, Feature
 from lake import TIMEFRAMES
 from lake.errors import InvalidError
+from lake.schema import check_symbol
 
 Hours = Literal["regular", "all"]
 Adjust = Literal["raw", "split"]
@@ -27,9 +28,12 @@ _CORE = """
     volume_sma_20 relative_volume_20 volume_zscore_20
 """
 _WHOLE_SESSIONS = ("1d", "1week")
+#: Beside whom features of ``context`` look, unless their set's name says otherwise.
+_CONTEXT, _BESIDE = "SPY", "_vs_"
 _OWN = "1min"
 #: Groups that are not in ``wide``: they need another symbol's bars, or are a set of their own.
-_APART = ("context", "alpha158")
+_CONTEXTUAL = "context"
+_APART = (_CONTEXTUAL, "alpha158")
 
 
 class FeatureSetError(InvalidError):
@@ -40,7 +44,8 @@ class FeatureSetError(InvalidError):
         self.name, self.known = name, tuple(known)
 
     def __str__(self) -> str:
-        near = difflib.get_close_matches(self.name, self.known, n=1)
+        parts = (self.name, self.name.partition("_")[0])
+        near = [one for part in parts for one in difflib.get_close_matches(part, self.known, n=1)]
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"There is no feature set {self.name[:40]!r}.{hint} The sets are {', '.join(self.known)}."
 
@@ -82,6 +87,7 @@ class FeatureSet:
         adjust: How prices are adjusted; ``split`` also divides volumes, so that a split leaves no
             step in any window. A later split changes all values before it alike.
         timeframe: Of the bars.
+        context: The other symbol whose bars some of the features read; None if none does.
         about: For whom, in one sentence.
     """
 
@@ -90,6 +96,7 @@ class FeatureSet:
     hours: Hours = "regular"
     adjust: Adjust = "split"
     timeframe: str = _OWN
+    context: str | None = None
     about: str = ""
 
     @property
@@ -105,7 +112,8 @@ class FeatureSet:
     @property
     def version(self) -> str:
         """The hash of everything the values depend on, but for the bars."""
-        return digest([list(self.hashes.items()), self.hours, self.adjust, self.timeframe])
+        beside = [] if self.context is None else [self.context]
+        return digest([list(self.hashes.items()), self.hours, self.adjust, self.timeframe, *beside])
 
     @property
     def warm_up(self) -> int:
@@ -123,6 +131,20 @@ class FeatureSet:
             if group not in own:
                 raise FeatureFormError("group", group, own)
         return tuple(feature.name for feature in self.features if feature.group in groups)
+
+    def beside(self, symbol: str) -> "FeatureSet":
+        """The set with another context symbol, under the name that says so.
+
+        Raises:
+            FeatureFormError: None of its features reads another symbol's bars.
+        """
+        ticker = check_symbol(symbol)
+        if self.context is None:
+            raise FeatureFormError("context symbol", symbol, [_CONTEXTUAL])
+        if ticker == self.context:
+            return self
+        name = f"{self.name}{_BESIDE}{ticker.lower().replace('.', '_').replace('-', '_')}"
+        return replace(self, name=name, context=ticker)
 
     def formed(self, timeframe: str, hours: Hours, adjust: Adjust) -> "FeatureSet":
         """The set in another form, under the name that says so.
@@ -162,7 +184,8 @@ def sets() -> dict[str, FeatureSet]:
     for group, about in GROUPS.items():
         own = tuple(feature for feature in known if feature.group == group)
         if own:
-            found[group] = FeatureSet(group, own, about=about)
+            beside = _CONTEXT if group == _CONTEXTUAL else None
+            found[group] = FeatureSet(group, own, context=beside, about=about)
     return found
 
 
@@ -172,14 +195,16 @@ def feature_set(
     timeframe: str | None = None,
     hours: str | None = None,
     adjust: str | None = None,
+    context: str | None = None,
 ) -> FeatureSet:
     """The set of a name, in the form that the name and the arguments say.
 
     Args:
-        name: ``core``, or with a form: ``core_all``, ``wide_1h``, ``wide_1d_raw``.
+        name: ``core``, or with a form: ``core_all``, ``wide_1h``, ``context_vs_qqq_1d_raw``.
         timeframe: One of ``lake.TIMEFRAMES``; by default what the name says, else ``1min``.
         hours: ``regular`` or ``all``.
         adjust: ``split`` or ``raw``.
+        context: The symbol beside which features of the group ``context`` look, SPY by default.
 
     Raises:
         FeatureSetError: There is none; the sentence names the nearest.
@@ -187,6 +212,7 @@ def feature_set(
         NothingInSetError: Nothing is left of the set in this form.
     """
     base, said = _parted(name)
+    base = base.beside(context) if context else base
     form = {
         "timeframe": timeframe or said.get("timeframe", _OWN),
         "hours": hours or said.get("hours", "regular"),
@@ -210,9 +236,13 @@ def _parted(name: str) -> tuple[FeatureSet, dict[str, str]]:
     known, said = sets(), dict[str, str]()
     rest = name
     while rest not in known:
-        rest, _, last = rest.rpartition("_")
+        own, between, other = rest.partition(_BESIDE)
+        head, _, last = rest.rpartition("_")
         what = next((what for what, values in _FORMS.items() if last in values), None)
-        if not rest or what is None or what in said:
+        if head and what and what not in said and last != other:  # ALL is a ticker too
+            rest, said[what] = head, last
+        elif between and own in known and other:
+            return known[own].beside(other.replace("_", ".").upper()), said
+        else:
             raise FeatureSetError(name, sorted(known))
-        said[what] = last
     return known[rest], said

@@ -208,6 +208,25 @@ def compute(
     return compute_set(read.all_bars(), wanted)
 
 
+def read_bars(
+    lk: Lake, symbol: str, wanted: FeatureSet, source: str, *, snapshot: int | None = None
+) -> pl.DataFrame:
+    """The whole history of a symbol as a set takes it.
+
+    Args:
+        lk: The lake.
+        symbol: A ticker in capitals.
+        wanted: The feature set.
+        source: Provider and feed.
+        snapshot: Bars as that snapshot of DuckLake holds them; None for the newest.
+
+    Raises:
+        NoBarsInHoursError: There are none in the hours of the set.
+        SnapshotMissingError: The snapshot has expired.
+    """
+    return _Read(lk, symbol, source, wanted, snapshot).all_bars()
+
+
 def compute_set(bars: pl.DataFrame, wanted: FeatureSet) -> pl.DataFrame:
     """``timestamp``, ``session_date`` and the columns of a set, for the bars of one symbol."""
     wide = engine.compute(bars.lazy(), wanted.features)

@@ -16,6 +16,7 @@ from lake.features.records import (
     changed_sessions,
     latest_build,
     newest_change,
+    note_audit,
 )
 from lake.features.storing import store_features
 from lake.features.sums import content_hash
@@ -35,6 +36,7 @@ __all__ = [
     "held_rows",
     "latest_build",
     "newest_change",
+    "note_audit",
     "read_features",
     "store_features",
 ]

@@ -40,6 +40,7 @@ class StoredBuild:
     row_count: int
     seconds: float
     content_hash: str
+    snapshot: int
     start: datetime | None
     end: datetime | None
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -97,7 +98,7 @@ class Built:
         ]
 
 
-_BUILD = ("build_id", "row_count", "seconds", "content_hash", "start", "end", "params")
+_BUILD = ("build_id", "row_count", "seconds", "content_hash", "snapshot", "start", "end", "params")
 
 
 def latest_build(
@@ -114,7 +115,7 @@ def latest_build(
     if not rows:
         return None
     newest = max(rows, key=lambda row: _moment(row[-1]))
-    build_id, count, seconds, content, start, end, params, _ = newest
+    build_id, count, seconds, content, snapshot, start, end, params, _ = newest
     return StoredBuild(
         str(build_id),
         feature_set,
@@ -124,6 +125,7 @@ def latest_build(
         int(str(count)),
         float(str(seconds)),
         str(content),
+        int(str(snapshot)),
         _maybe(start),
         _maybe(end),
         json.loads(str(params)),
@@ -192,6 +194,26 @@ def note_definitions(transaction: Transaction, wanted: Sequence[Definition]) -> 
         [transaction.recorded_at],
     )
     run.unregister("fresh")
+
+
+def note_audit(lk: "Lake", build: str, verdict: Mapping[str, Any]) -> None:
+    """Write what an audit found into the metadata of a build.
+
+    Raises:
+        GateBusyError: Another process held the commit gate too long. Nothing was written.
+    """
+    with lk.writing() as transaction:
+        run = transaction.connection
+        row = run.execute(
+            "SELECT params FROM feature_builds WHERE build_id = ?", [build]
+        ).fetchone()
+        if row is not None:
+            at = transaction.recorded_at.isoformat()
+            params = {**json.loads(row[0]), "audit": {"at": at, **verdict}}
+            run.execute(
+                "UPDATE feature_builds SET params = ? WHERE build_id = ?",
+                [json.dumps(params, sort_keys=True), build],
+            )
 
 
 def build_row(built: Built, stored: StoredBuild, at: datetime, size: int) -> pl.DataFrame:

@@ -204,6 +204,7 @@ def _told(built: Built, staged: _Staged, at: datetime) -> StoredBuild:
         staged.rows,
         built.seconds,
         staged.content,
+        built.snapshot,
         staged.start,
         staged.end,
         params,

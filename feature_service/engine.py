@@ -6,7 +6,6 @@ from functools import cache
 
 import polars as pl
 
-from feature_service.catalog import features
 from feature_service.inputs import BARS, CALENDAR, SESSION
 from feature_service.registry import Feature
 from lake import sessions
@@ -27,8 +26,8 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
         The bars' columns and the wanted ones, all Float64. Null in a feature's warm-up and where
         its null rule says; never NaN or infinite for finite, positive prices.
     """
-    names = [feature.name for feature in wanted]
-    needed = with_parents(names)
+    chosen = list(wanted)
+    names, needed = [feature.name for feature in chosen], with_parents(chosen)
     own = bars.collect_schema().names()
     wide = _with_calendar(bars, needed)
     for level in _levels(needed):
@@ -36,20 +35,19 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
     return wide.select(*own, *(name for name in names if name not in own))
 
 
-def with_parents(names: Iterable[str]) -> dict[str, Feature]:
+def with_parents(wanted: Iterable[Feature]) -> dict[str, Feature]:
     """Features by their names, and all that they are computed from."""
-    known, found = features(), dict[str, Feature]()
-    waiting = list(names)
+    found, waiting = dict[str, Feature](), list(wanted)
     while waiting:
-        feature = known[waiting.pop()]
+        feature = waiting.pop()
         found[feature.name] = feature
-        waiting.extend(name for name in feature.parents if name not in found)
+        waiting.extend(one for one in feature.ancestors if one.name not in found)
     return found
 
 
 def recursions(wanted: Iterable[Feature]) -> list[Feature]:
     """Those of the wanted features and their parents that go on from their own newest value."""
-    needed = with_parents(feature.name for feature in wanted)
+    needed = with_parents(wanted)
     return sorted(
         (feature for feature in needed.values() if feature.is_recursive),
         key=lambda feature: feature.name,
@@ -58,7 +56,7 @@ def recursions(wanted: Iterable[Feature]) -> list[Feature]:
 
 def reach(wanted: Iterable[Feature]) -> tuple[int, int]:
     """How many bars, and how many whole sessions, before a row its values depend on."""
-    needed = with_parents(feature.name for feature in wanted).values()
+    needed = with_parents(wanted).values()
     return (
         max((feature.memory for feature in needed), default=0),
         max((feature.sessions for feature in needed), default=0),
@@ -67,7 +65,7 @@ def reach(wanted: Iterable[Feature]) -> tuple[int, int]:
 
 def inputs(wanted: Iterable[Feature]) -> tuple[str, ...]:
     """The columns of bars that some features read, the keys among them."""
-    read = _read(with_parents(feature.name for feature in wanted))
+    read = _read(with_parents(wanted))
     return tuple(name for name in BARS if name in read or name in BARS[:2])
 
 
@@ -102,11 +100,12 @@ def _with_calendar(bars: pl.LazyFrame, needed: Mapping[str, Feature]) -> pl.Lazy
 
 @cache
 def _calendar(first: int, last: int) -> pl.DataFrame:
-    """The sessions of some years, and of the one after them."""
-    known = sessions.schedule(date(first, 1, 1), date(last + 1, 12, 31))
+    """The sessions of some years, and of those beside them."""
+    known = sessions.schedule(date(first - 1, 1, 1), date(last + 1, 12, 31))
     return known.select(
         "session_date",
         pl.col("open").alias("session_open"),
         pl.col("close").alias("session_close"),
+        pl.col("session_date").shift(1).alias("previous_session"),
         pl.col("session_date").shift(-1).alias("next_session"),
     )

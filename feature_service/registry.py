@@ -119,6 +119,11 @@ class Feature:
         return tuple(name for name in INPUTS if name in read)
 
     @property
+    def ancestors(self) -> tuple["Feature", ...]:
+        """The features of ``parents``."""
+        return tuple(_BY_NAME[name] for name in self.parents)
+
+    @property
     def code_reference(self) -> str:
         """Where the function is: module and name."""
         return f"{self.function.__module__}:{self.function.__qualname__}"
@@ -131,7 +136,7 @@ class Feature:
                 "name": self.name,
                 "code": code_hash(self.function),
                 "params": dict(self.params),
-                "parents": {name: _BY_NAME[name].hash for name in self.parents},
+                "parents": {parent.name: parent.hash for parent in self.ancestors},
                 "polars": pl.__version__,
             }
         )

@@ -1,7 +1,7 @@
 """Named sets of features, and the forms a set comes in: timeframe, hours, adjustment."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, get_args
@@ -29,7 +29,7 @@ _CORE = """
 """
 _WHOLE_SESSIONS = ("1d", "1week")
 #: Beside whom features of ``context`` look, unless their set's name says otherwise.
-_CONTEXT, _BESIDE = "SPY", "_vs_"
+CONTEXT, BESIDE = "SPY", "_vs_"
 _OWN = "1min"
 #: Groups that are not in ``wide``: they need another symbol's bars, or are a set of their own.
 _CONTEXTUAL = "context"
@@ -143,7 +143,7 @@ class FeatureSet:
             raise FeatureFormError("context symbol", symbol, [_CONTEXTUAL])
         if ticker == self.context:
             return self
-        name = f"{self.name}{_BESIDE}{ticker.lower().replace('.', '_').replace('-', '_')}"
+        name = f"{self.name}{BESIDE}{ticker.lower().replace('.', '_').replace('-', '_')}"
         return replace(self, name=name, context=ticker)
 
     def formed(self, timeframe: str, hours: Hours, adjust: Adjust) -> "FeatureSet":
@@ -158,9 +158,9 @@ class FeatureSet:
             raise NothingInSetError(self.name, timeframe)
         parts = [
             self.name,
-            *([timeframe] if timeframe != _OWN else []),
-            *(["all"] if hours == "all" else []),
-            *(["raw"] if adjust == "raw" else []),
+            *([timeframe] if timeframe != self.timeframe else []),
+            *([hours] if hours != self.hours else []),
+            *([adjust] if adjust != self.adjust else []),
         ]
         return replace(
             self,
@@ -184,7 +184,7 @@ def sets() -> dict[str, FeatureSet]:
     for group, about in GROUPS.items():
         own = tuple(feature for feature in known if feature.group == group)
         if own:
-            beside = _CONTEXT if group == _CONTEXTUAL else None
+            beside = CONTEXT if group == _CONTEXTUAL else None
             found[group] = FeatureSet(group, own, context=beside, about=about)
     return found
 
@@ -196,49 +196,52 @@ def feature_set(
     hours: str | None = None,
     adjust: str | None = None,
     context: str | None = None,
+    known: Mapping[str, FeatureSet] | None = None,
 ) -> FeatureSet:
     """The set of a name, in the form that the name and the arguments say.
 
     Args:
         name: ``core``, or with a form: ``core_all``, ``wide_1h``, ``context_vs_qqq_1d_raw``.
-        timeframe: One of ``lake.TIMEFRAMES``; by default what the name says, else ``1min``.
+        timeframe: One of ``lake.TIMEFRAMES``; by default what the name says, else the set's own, ``1min``.
         hours: ``regular`` or ``all``.
         adjust: ``split`` or ``raw``.
         context: The symbol beside which features of the group ``context`` look, SPY by default.
+        known: Sets to choose from, by name; None: those that are built in.
 
     Raises:
         FeatureSetError: There is none; the sentence names the nearest.
         FeatureFormError: No set has such a form.
         NothingInSetError: Nothing is left of the set in this form.
     """
-    base, said = _parted(name)
+    base, said = _parted(name, sets() if known is None else known)
     base = base.beside(context) if context else base
     form = {
-        "timeframe": timeframe or said.get("timeframe", _OWN),
-        "hours": hours or said.get("hours", "regular"),
-        "adjust": adjust or said.get("adjust", "split"),
+        "timeframe": timeframe or said.get("timeframe", base.timeframe),
+        "hours": hours or said.get("hours", base.hours),
+        "adjust": adjust or said.get("adjust", base.adjust),
     }
-    for what, known in _FORMS.items():
-        if form[what] not in known:
-            raise FeatureFormError(what, form[what], known)
+    for what, forms in FORMS.items():
+        if form[what] not in forms:
+            raise FeatureFormError(what, form[what], forms)
     return base.formed(form["timeframe"], form["hours"], form["adjust"])  # type: ignore[arg-type]
 
 
-_FORMS: dict[str, tuple[str, ...]] = {
+#: What the name of a set may say after its own, one word of each.
+FORMS: dict[str, tuple[str, ...]] = {
     "timeframe": tuple(TIMEFRAMES),
     "hours": get_args(Hours),
     "adjust": get_args(Adjust),
 }
 
 
-def _parted(name: str) -> tuple[FeatureSet, dict[str, str]]:
+def _parted(name: str, known: Mapping[str, FeatureSet]) -> tuple[FeatureSet, dict[str, str]]:
     """The set that a name begins with, and the form that the rest of it says."""
-    known, said = sets(), dict[str, str]()
+    said = dict[str, str]()
     rest = name
     while rest not in known:
-        own, between, other = rest.partition(_BESIDE)
+        own, between, other = rest.partition(BESIDE)
         head, _, last = rest.rpartition("_")
-        what = next((what for what, values in _FORMS.items() if last in values), None)
+        what = next((what for what, values in FORMS.items() if last in values), None)
         if head and what and what not in said and last != other:  # ALL is a ticker too
             rest, said[what] = head, last
         elif between and own in known and other:

@@ -29,10 +29,12 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
     chosen = list(wanted)
     names, needed = [feature.name for feature in chosen], with_parents(chosen)
     own = bars.collect_schema().names()
-    wide = _with_calendar(bars, needed)
+    # Level by level and not as one query: polars takes several times as long over a long chain of
+    # Python's functions, whatever its optimiser is told.
+    wide = _with_calendar(bars, needed).collect()
     for level in _levels(needed):
         wide = wide.with_columns(feature.expression(known) for feature in level)
-    return wide.select(*own, *(name for name in names if name not in own))
+    return wide.lazy().select(*own, *(name for name in names if name not in own))
 
 
 def with_parents(wanted: Iterable[Feature]) -> dict[str, Feature]:

@@ -17,8 +17,9 @@ import polars as pl
 
 import lake
 from feature_service import build, files, sets
-from feature_service.build import NoBarsInHoursError, compute_set
+from feature_service.build import compute_set
 from feature_service.door import answer, complain, say
+from feature_service.reading import NoBarsInHoursError
 from feature_service.sets import FeatureSet
 from lake.errors import LakeError, MissingError, SettingsError
 from lake.features import read_features

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, get_args
 
 from feature_service import catalog
@@ -109,7 +109,7 @@ class FeatureSet:
         """The hash of each feature by its name."""
         return {feature.name: feature.hash for feature in self.features}
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The hash of everything the values depend on, but for the bars."""
         beside = [] if self.context is None else [self.context]
@@ -189,6 +189,7 @@ def sets() -> dict[str, FeatureSet]:
     return found
 
 
+@cache
 def feature_set(
     name: str,
     *,

@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from feature_service import build, sets
-from feature_service.build import NoBarsInHoursError
+from feature_service.reading import NoBarsInHoursError
 from feature_service.sets import FeatureSetError
 from lake import BarsMissingError, Covered, Fetched
 from lake.actions import ACTION_SCHEMA, Answered

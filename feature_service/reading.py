@@ -1,0 +1,91 @@
+"""The bars of a symbol as a feature set takes them, and what happened to them."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from feature_service import engine
+from feature_service.sets import FeatureSet
+from lake import Lake
+from lake.errors import MissingError
+from lake.features import changed_sessions
+from lake.sessions import Moment
+
+
+class NoBarsInHoursError(MissingError):
+    """A symbol has bars, but none in the hours a set is computed from."""
+
+    def __init__(self, symbol: str, bars: int, feature_set: str) -> None:
+        super().__init__(symbol, bars, feature_set)
+        self.symbol, self.bars, self.feature_set = symbol, bars, feature_set
+
+    def __str__(self) -> str:
+        return (
+            f"{self.symbol} has {self.bars:,} bars, but none in the regular hours of NYSE, from "
+            f"which {self.feature_set} is computed. The set core_all takes the bars of all hours."
+        )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The bars of one symbol as a snapshot has them."""
+
+    lake: Lake
+    symbol: str
+    source: str
+    wanted: FeatureSet
+    snapshot: int | None = None
+    as_of: Moment = None
+
+    def bars(self, start: Moment = None) -> pl.DataFrame:
+        """From a session on, as the set takes them."""
+        bars = self._of(self.symbol, start, engine.inputs(self.wanted.features), self.source)
+        if self.wanted.context is None:
+            return bars
+        other = self._of(self.wanted.context, start, ("timestamp", "close"), None)
+        beside = other.rename({"close": "context_close"})
+        return bars.join(beside, on="timestamp", how="left", maintain_order="left")
+
+    def _of(
+        self, symbol: str, start: Moment, columns: tuple[str, ...], source: str | None
+    ) -> pl.DataFrame:
+        return self.lake.bars(
+            symbol,
+            start,
+            adjust=self.wanted.adjust,
+            source=source,
+            timeframe=self.wanted.timeframe,
+            columns=columns,
+            regular_only=self.wanted.hours == "regular",
+            snapshot=self.snapshot,
+            as_of=self.as_of,
+        )
+
+    def all_bars(self) -> pl.DataFrame:
+        """The whole history.
+
+        Raises:
+            NoBarsInHoursError: There are none in the hours of the set.
+        """
+        bars = self.bars()
+        if bars.is_empty():
+            total = self.lake.bars(self.symbol, source=self.source, columns=["timestamp"]).height
+            raise NoBarsInHoursError(self.symbol, total, self.wanted.name)
+        return bars
+
+    def changed(self, after: int) -> tuple[date | None, set[str], int]:
+        """What happened since a commit to the symbol, and to the one beside it.
+
+        Returns:
+            The first session that was touched, the kinds of changes and the newest commit; None,
+            nothing and ``after`` if nothing did.
+        """
+        other = self.wanted.context
+        found = [changed_sessions(self.lake, self.source, self.symbol, after)]
+        if other is not None:
+            origin = self.lake.source_of(other)
+            found.append(changed_sessions(self.lake, origin, other, after))
+        days = [day for day, _, _ in found if day is not None]
+        kinds = {kind for _, some, _ in found for kind in some}
+        return min(days, default=None), kinds, max(commit for _, _, commit in found)

@@ -4,6 +4,7 @@ Needs the column ``session`` (``feature_service.inputs``). Sums are made bar by 
 session, so that a part of a history that begins with a session gives the bits of the whole.
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -27,8 +28,7 @@ def so_far(column: str | pl.Expr, how: How) -> pl.Expr:
 
     def run(numbers: Values, values: Values) -> Values:
         found = np.empty(len(values))
-        starts = starts_of(numbers)
-        for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        for start, end in pairwise([*starts_of(numbers), len(values)]):
             found[start:end] = _run(values[start:end], how)
         return found
 

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 Moments = tuple[Values, Values]
+Shapes = tuple[Values, Values, Values, Values]
 Comoments = tuple[Values, Values, Values, Values, Values]
 
 # Passes go over so many windows at a time, which then stay in the processor's cache.
 _BLOCK = 8_192
+_SKEW = 3
 
 
 def rolling_mean(column: str | pl.Expr, width: int) -> pl.Expr:
@@ -36,19 +38,24 @@ def rolling_sum(column: str | pl.Expr, width: int) -> pl.Expr:
     return rolling_mean(column, width) * width
 
 
-def rolling_std(column: str | pl.Expr, width: int, *, ddof: int) -> pl.Expr:
-    """Standard deviation of the newest ``width`` bars; exactly zero where they are all the same.
+def rolling_variance(column: str | pl.Expr, width: int, *, ddof: int) -> pl.Expr:
+    """Variance of the newest ``width`` bars; exactly zero where they are all the same.
 
     Args:
         column: No nulls after its first value.
         width: Bars in the window, at least 2.
-        ddof: 0 for the population's deviation, 1 for the sample's.
+        ddof: 0 for the population's variance, 1 for the sample's.
     """
 
-    def deviation(values: Values) -> Values:
-        return np.sqrt(window_moments(values, width)[1] / (width - ddof))
+    def variance(values: Values) -> Values:
+        return window_moments(values, width)[1] / (width - ddof)
 
-    return mapped(partial(_blocked, deviation, width), column)
+    return mapped(partial(_blocked, variance, width), column)
+
+
+def rolling_std(column: str | pl.Expr, width: int, *, ddof: int) -> pl.Expr:
+    """Standard deviation of the newest ``width`` bars; see :func:`rolling_variance`."""
+    return rolling_variance(column, width, ddof=ddof).sqrt()
 
 
 def rolling_skew(column: str | pl.Expr, width: int) -> pl.Expr:
@@ -59,6 +66,22 @@ def rolling_skew(column: str | pl.Expr, width: int) -> pl.Expr:
 def rolling_kurtosis(column: str | pl.Expr, width: int) -> pl.Expr:
     """Excess kurtosis of the newest ``width`` bars (of the population); null where all are the same."""
     return mapped(partial(_blocked, partial(_shape, width=width, power=4), width), column) - 3.0
+
+
+def rolling_average(column: str | pl.Expr, weights: str | pl.Expr, width: int) -> pl.Expr:
+    """Weighted mean of the newest ``width`` bars; null where all weights are zero, none is below."""
+    return mapped(partial(_blocked, partial(_averages, width=width), width), column, weights)
+
+
+def rolling_age_of_highest(column: str | pl.Expr, width: int) -> pl.Expr:
+    """How many bars ago the highest of the newest ``width`` was; the newest of equals counts."""
+    return mapped(partial(_blocked, partial(_ages, width=width), width), column)
+
+
+def rolling_age_of_lowest(column: str | pl.Expr, width: int) -> pl.Expr:
+    """How many bars ago the lowest of the newest ``width`` was; the newest of equals counts."""
+    column = pl.col(column) if isinstance(column, str) else column
+    return rolling_age_of_highest(-column, width)
 
 
 def rolling_mean_deviation(column: str | pl.Expr, width: int) -> pl.Expr:
@@ -212,19 +235,98 @@ def _merged(older: Comoments, older_size: int, newer: Comoments, newer_size: int
     )
 
 
+def _averages(values: Values, weights: Values, width: int) -> Values:
+    """Weighted mean of every whole window; NaN where nothing weighs."""
+    block, size = (values, weights), 1
+    whole, done = block, 0
+    while True:
+        if width & size:
+            whole = _weighed(whole, done, block, size) if done else block
+            done += size
+        if done == width:
+            return np.where(whole[1] > 0, whole[0], np.nan)
+        block, size = _weighed(block, size, block, size), size * 2
+
+
+def _weighed(older: Moments, older_size: int, newer: Moments, newer_size: int) -> Moments:
+    """Weighted means and weights of windows, joined as in ``_joined``."""
+    count = len(older[0]) - newer_size
+    mean, weight = (part[:count] for part in older)
+    after, more = (part[older_size:][:count] for part in newer)
+    both = weight + more
+    share = np.divide(more, both, out=np.zeros(count), where=both > 0)
+    return mean + (after - mean) * share, both
+
+
+def _ages(values: Values, width: int) -> Values:
+    """Age of the newest highest of every whole window."""
+    block, size = (values, np.zeros(len(values))), 1
+    whole, done = block, 0
+    while True:
+        if width & size:
+            whole = _newest_of(whole, done, block, size) if done else block
+            done += size
+        if done == width:
+            return whole[1]
+        block, size = _newest_of(block, size, block, size), size * 2
+
+
+def _newest_of(older: Moments, older_size: int, newer: Moments, newer_size: int) -> Moments:
+    """Highest values and their ages of windows, joined as in ``_joined``."""
+    count = len(older[0]) - newer_size
+    highest, age = (part[:count] for part in older)
+    after, young = (part[older_size:][:count] for part in newer)
+    return np.maximum(highest, after), np.where(after >= highest, young, age + newer_size)
+
+
 def _shape(values: Values, width: int, power: int) -> Values:
-    """A standardised central moment of every whole window; NaN where the window stands still."""
-    centre = window_means(values, width)
-    count = len(centre)
-    squares, powers = np.zeros(count), np.zeros(count)
-    largest = np.zeros(count)
-    for offset in range(width):
-        np.maximum(largest, np.abs(values[offset:][:count] - centre), out=largest)
-    for offset in range(width):  # in units of the greatest distance, so that no power gets lost
-        distance = _over(values[offset:][:count] - centre, largest)
-        squares += distance**2
-        powers += distance**power
-    return _over(powers / width, (squares / width) ** (power / 2))
+    """A standardised central moment, the third or the fourth, of every whole window; NaN where it stands still."""
+    _, squares, cubes, fourths = window_shapes(values, width)
+    spread = squares / width
+    if power == _SKEW:
+        return _over(cubes / width, spread * np.sqrt(spread))
+    return _over(fourths / width, spread * spread)
+
+
+def window_shapes(values: Values, width: int) -> tuple[Values, Values, Values, Values]:
+    """Mean and sums of the second, third and fourth powers of deviations of every whole window.
+
+    Merged from halves as :func:`window_comoments` (Pebay 2008, formulas for arbitrary-order moments).
+    """
+    nothing = np.zeros_like(values)
+    block, size = (values, nothing, nothing, nothing), 1
+    whole, done = block, 0
+    while True:
+        if width & size:
+            whole = _shaped(whole, done, block, size) if done else block
+            done += size
+        if done == width:
+            return whole
+        block, size = _shaped(block, size, block, size), size * 2
+
+
+def _shaped(older: Shapes, older_size: int, newer: Shapes, newer_size: int) -> Shapes:
+    """Windows of ``older_size`` bars, each joined with the ``newer_size`` bars that follow it."""
+    size = older_size + newer_size
+    count = len(older[0]) - newer_size
+    mean, two, three, four = (part[:count] for part in older)
+    next_mean, next_two, next_three, next_four = (part[older_size:][:count] for part in newer)
+    ours, theirs = older_size / size, newer_size / size
+    step = next_mean - mean
+    square = step * step
+    weight = older_size * theirs
+    lift = next_two * ours - two * theirs
+    spread = next_two * (ours * ours) + two * (theirs * theirs)
+    return (
+        mean + step * theirs,
+        two + next_two + square * weight,
+        three + next_three + step * (square * (weight * (ours - theirs)) + lift * 3.0),
+        four
+        + next_four
+        + square
+        * (square * (weight * (ours * ours - ours * theirs + theirs * theirs)) + spread * 6.0)
+        + (next_three * ours - three * theirs) * step * 4.0,
+    )
 
 
 def _over(part: Values, whole: Values) -> Values:

@@ -32,3 +32,16 @@ def close_lag(bars: int) -> pl.Expr:
 def return_lag(bars: int) -> pl.Expr:
     """The one-bar return a count of bars ago."""
     return pl.col("return_1").shift(bars)
+
+
+@feature(
+    "volume_lag_{bars}",
+    group="lags",
+    unit="shares",
+    source="volume, bars ago",
+    each=_LAGS,
+    warm_up=lambda bars: bars,
+)
+def volume_lag(bars: int) -> pl.Expr:
+    """The volume a count of bars ago."""
+    return pl.col("volume").shift(bars)

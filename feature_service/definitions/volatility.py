@@ -2,12 +2,16 @@
 
 import polars as pl
 
+from feature_service.recursion import Ewm
 from feature_service.registry import feature
 from feature_service.windows import rolling_std
 
 _BOLLINGER = "Bollinger, Bollinger on Bollinger Bands (2001); TA-Lib BBANDS"
+_WILDER = "Wilder, New Concepts in Technical Trading Systems (1978)"
 _WIDTH = 2.0
 _TWENTY = [{"bars": 20}]
+_TWENTY_OR_SIXTY = [{"bars": bars} for bars in (20, 60)]
+_FOURTEEN = [{"bars": 14}]
 
 
 @feature(
@@ -15,7 +19,7 @@ _TWENTY = [{"bars": 20}]
     group="volatility",
     unit="USD per share",
     source="TA-Lib STDDEV (of the population)",
-    each=_TWENTY,
+    each=_TWENTY_OR_SIXTY,
     warm_up=lambda bars: bars - 1,
 )
 def std(bars: int) -> pl.Expr:
@@ -102,10 +106,52 @@ def bb_percent(bars: int) -> pl.Expr:
     group="volatility",
     unit="log return per bar",
     source="realised volatility, close to close (of the sample)",
-    each=_TWENTY,
+    each=_TWENTY_OR_SIXTY,
     warm_up=lambda bars: bars,
     parents=["log_return_1"],
 )
 def volatility(bars: int) -> pl.Expr:
     """Standard deviation of the newest log returns."""
     return rolling_std("log_return_1", bars, ddof=1)
+
+
+@feature(
+    "true_range",
+    group="volatility",
+    unit="USD per share",
+    source=f"{_WILDER}; TA-Lib TRANGE",
+    warm_up=lambda: 1,
+)
+def true_range() -> pl.Expr:
+    """The bar's range, widened to the close before it."""
+    high, low, before = pl.col("high"), pl.col("low"), pl.col("close").shift(1)
+    top = pl.when(high > before).then(high).when(high <= before).then(before)
+    return top - pl.when(low < before).then(low).otherwise(before)
+
+
+@feature(
+    "atr_{bars}",
+    group="volatility",
+    unit="USD per share",
+    source=f"{_WILDER}; TA-Lib ATR",
+    each=_FOURTEEN,
+    warm_up=lambda bars: bars,
+    parents=["true_range"],
+)
+def atr(bars: int) -> Ewm:
+    """Wilder's mean of the true range."""
+    return Ewm(pl.col("true_range"), first=1, width=bars, alpha=1 / bars)
+
+
+@feature(
+    "natr_{bars}",
+    group="volatility",
+    unit="per cent of the close",
+    source="Forman, Normalized Average True Range (2006); TA-Lib NATR",
+    each=_FOURTEEN,
+    warm_up=lambda bars: bars,
+    parents=["atr_{bars}"],
+)
+def natr(bars: int) -> pl.Expr:
+    """Wilder's mean of the true range over the close."""
+    return 100.0 * (pl.col(f"atr_{bars}") / pl.col("close"))

@@ -142,7 +142,7 @@ def test_doubled_prices_double_what_is_in_dollars_and_nothing_else(bars, doublin
     scaled = bars.with_columns(pl.col(PRICES) * factor)
     wide = engine.compute(bars.lazy(), FEATURES).collect()
     expected = wide.select(
-        pl.col(feature.name) * (factor if feature.unit == "USD per share" else 1.0)
+        pl.col(feature.name) * (factor if feature.unit in ("USD per share", "USD") else 1.0)
         for feature in FEATURES
     )
 

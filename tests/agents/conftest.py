@@ -48,4 +48,4 @@ def journal(place: Place) -> Iterator[Journal]:
 def house(place: Place, journal: Journal) -> Iterator[House]:
     standing = House(place, journal)
     yield standing
-    standing.supervisor.stop()
+    standing.end()

@@ -35,7 +35,7 @@ def house(url, journal, monkeypatch, place):
     monkeypatch.setenv("ALPACA_API_SECRET_KEY", "sandbox-secret")
     standing = House(Place.of(load_settings()), journal)
     yield standing
-    standing.supervisor.stop()
+    standing.end()
 
 
 def queue(journal, symbols=SYMBOLS):
@@ -128,7 +128,7 @@ def test_a_disk_that_fills_puts_the_job_back_and_it_goes_on_when_there_is_room(
         wait_for(lambda: "GB free" in " ".join(part.message for part in journal.parts_of(job.id)))
         assert not journal.job(job.id).is_finished
     finally:
-        full.supervisor.stop()
+        full.end()
     monkeypatch.setenv("BARLAKE_DISK_FLOOR", "1MB")
     house.place = Place.of(load_settings())
     house.start("broker", "worker-1")

@@ -54,7 +54,7 @@ def test_a_job_goes_round_over_tcp_and_no_embedded_broker_is_started(url, tmp_pa
             done = wait_for(lambda: (now := journal.job(job.id)).is_finished and now)
             wait_for(lambda: not broker.waiting(url, in_hand=True))  # it was answered for
         finally:
-            house.supervisor.stop()
+            house.end()
 
     assert (done.state, done.error) == ("done", None)
     assert [step["name"] for step in done.result["steps"]][:2] == ["retire", "live"]

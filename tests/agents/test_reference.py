@@ -405,7 +405,7 @@ def test_a_worker_does_both_jobs_by_the_clock_of_the_provider(place, url, journa
         listed = house.do(journal.queue("instruments", "sandbox:iex", "")[0])
         booked = house.do(journal.queue("actions", "sandbox:iex", "", params=asked)[0])
     finally:
-        house.supervisor.stop()
+        house.end()
 
     assert (listed.error, listed.result["papers"], listed.result["calendar"]) == (None, 11, 0)
     assert (booked.error, booked.result["changed"]) == (None, 1)

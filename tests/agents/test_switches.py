@@ -4,7 +4,6 @@ import fcntl
 import os
 import re
 import signal
-import time
 
 import pytest
 
@@ -12,55 +11,9 @@ import lake
 from agents import broker, tasks
 from agents.heartbeat import Pulse
 from agents.work import perform
-from app.up.parts import beat_part, broker_part, worker_part
-from app.up.place import Place
-from app.up.supervisor import Supervisor
-from lake.journal import Journal, alerts, switches
+from lake.journal import alerts, switches
 from lake.journal.switches import AgentStoppedError
-from lake.settings import load_settings
-
-
-def wait_for(what, seconds=90.0):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BARLAKE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    return Place.of(load_settings())
-
-
-@pytest.fixture
-def journal(place):
-    with Journal.open(place.home) as opened:
-        yield opened
-
-
-@pytest.fixture
-def supervisor():
-    standing = Supervisor(lambda *_: None)
-    yield standing
-    standing.stop()
-
-
-@pytest.fixture
-def start(place, journal, supervisor):
-    """Starts parts by name and waits until they run."""
-
-    def run(*names):
-        parts = {"broker": broker_part(place), "beat": beat_part(place, journal)}
-        parts |= {f"worker-{n}": worker_part(place, journal, n) for n in (1, 2)}
-        for name in names:
-            supervisor.start([parts[name]])
-            supervisor.settle(lambda: False)
-
-    return run
+from tests.agents.houses import wait_for
 
 
 def waiting(place):
@@ -68,9 +21,9 @@ def waiting(place):
 
 
 def test_workers_leave_the_jobs_of_a_paused_kind_and_do_them_once_it_is_started(
-    place, journal, start
+    place, journal, house
 ):
-    start("broker", "worker-1")
+    house.start("broker", "worker-1")
     switches.turn(journal, "upkeep", "paused")
     held, _ = journal.queue("upkeep", "", "")
     tasks.send(held)
@@ -88,11 +41,11 @@ def test_workers_leave_the_jobs_of_a_paused_kind_and_do_them_once_it_is_started(
     wait_for(lambda: journal.job(held.id).state == "done")
 
 
-def test_a_stopped_kind_puts_back_what_it_is_on_and_a_later_worker_goes_on(place, journal, start):
+def test_a_stopped_kind_puts_back_what_it_is_on_and_a_later_worker_goes_on(place, journal, house):
     lake.open(place.home, create=True).close()
     gate = os.open(lake.open(place.home).place.gate, os.O_RDWR)
     fcntl.flock(gate, fcntl.LOCK_EX)
-    start("broker", "worker-1")
+    house.start("broker", "worker-1")
     job, _ = journal.queue("upkeep", "", "")
     tasks.send(job)
     wait_for(lambda: journal.job(job.id).state == "running")
@@ -110,9 +63,9 @@ def test_a_stopped_kind_puts_back_what_it_is_on_and_a_later_worker_goes_on(place
 
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
-def test_the_scheduler_makes_no_job_of_a_kind_that_is_off(journal, place, start, state):
+def test_the_scheduler_makes_no_job_of_a_kind_that_is_off(journal, place, house, state):
     switches.turn(journal, "upkeep", state)
-    start("broker", "worker-1")
+    house.start("broker", "worker-1")
     with tasks.celery.connection_for_write(broker.broker_url(place.settings)) as connection:
         tasks.upkeep.apply_async(connection=connection, ignore_result=True)
     wait_for(lambda: not waiting(place))
@@ -143,23 +96,21 @@ def test_what_is_done_already_is_told_whatever_the_switch_says(journal):
     pulse.stop()
 
 
-def test_a_killed_worker_is_noticed_by_another_process_and_a_new_one_ends_the_alert(
-    place, journal, start, supervisor
-):
-    start("broker", "beat", "worker-1")
+def test_a_killed_worker_is_noticed_by_another_process_and_a_new_one_ends_the_alert(journal, house):
+    house.start("broker", "beat", "worker-1")
     wait_for(lambda: len(journal.agents()) == 2)
     (beat,) = [agent for agent in journal.agents() if agent.kind == "beat"]
     assert re.fullmatch(r"[a-z]+ at 20\d\d-\d\d-\d\dT\d\d:\d\dZ", beat.detail["next"])
-    (member,) = [m for m in supervisor.members if m.part.name == "worker-1"]
+    (member,) = [m for m in house.supervisor.members if m.part.name == "worker-1"]
     (worker,) = [agent for agent in journal.agents() if agent.kind == "worker"]
     os.killpg(member.pid, signal.SIGKILL)
     member.process.wait()
-    supervisor.members.remove(member)
+    house.supervisor.members.remove(member)
 
     (alert,) = wait_for(lambda: alerts.read(journal, kind="stalled"))
     assert alert.subject == worker.name
     line = wait_for(lambda: [n for n in journal.logs(agent="beat") if n["stage"] == "alert"])[0]
     assert (line["level"], line["message"]) == ("error", alert.message)
 
-    start("worker-1")
+    house.start("worker-1")
     wait_for(lambda: not alerts.read(journal, kind="stalled"))

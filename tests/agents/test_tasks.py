@@ -77,7 +77,7 @@ def test_bars_are_fetched_merged_and_made_into_features(place, monkeypatch, jour
             other = house.do(journal.queue("ingest", "alpaca:sip", "SPY", first, last)[0])
             assert "alpaca:sip" in other.error
         finally:
-            house.supervisor.stop()
+            house.end()
     with lake.open(place.home) as store:
         assert store.bars("SPY", regular_only=True).height == 5 * 390
     everything = "".join(file.read_text() for file in place.logs.iterdir())

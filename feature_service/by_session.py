@@ -17,6 +17,9 @@ from feature_service.windows import Values, mapped
 How = Literal["first", "last", "max", "min", "sum"]
 Starts = NDArray[np.intp]
 
+# Days from a Monday to the first day of 1970.
+_THURSDAY = 3
+
 
 def so_far(column: str | pl.Expr, how: How) -> pl.Expr:
     """Of the session's bars up to the current one, which belongs to them.
@@ -57,12 +60,62 @@ def of_session_before(column: str | pl.Expr, how: How, back: int = 1) -> pl.Expr
     return mapped(run, SESSION, column)
 
 
+def of_sessions_before(column: str | pl.Expr, how: Literal["max", "min"], count: int) -> pl.Expr:
+    """Of all bars of the newest ``count`` earlier sessions, the same in each bar of the current one.
+
+    Args:
+        column: No nulls.
+        how: What of them.
+        count: How many sessions; null in the first so many of a history.
+    """
+
+    def run(numbers: Values, values: Values) -> Values:
+        if len(values) == 0:
+            return values
+        starts = starts_of(numbers)
+        whole = _of_each(values, starts, how)
+        found = np.full(len(whole), np.nan)
+        if len(whole) > count:
+            windows = np.lib.stride_tricks.sliding_window_view(whole[:-1], count)
+            found[count:] = windows.max(axis=1) if how == "max" else windows.min(axis=1)
+        return np.repeat(found, np.diff([*starts, len(values)]))
+
+    return mapped(run, SESSION, column)
+
+
+def of_part(
+    column: str | pl.Expr, how: Literal["max", "min"], inside: pl.Expr, over: pl.Expr
+) -> pl.Expr:
+    """Of the bars of a part of the session, in each of its bars after that part.
+
+    Args:
+        column: No nulls.
+        how: What of them.
+        inside: Whether a bar belongs to the part.
+        over: Whether a bar lies after it: then none that follows is inside.
+
+    Returns:
+        Null where the part is not over, and where it had no bar.
+    """
+    nothing = -np.inf if how == "max" else np.inf
+
+    def run(numbers: Values, values: Values, within: Values, after: Values) -> Values:
+        if len(values) == 0:
+            return values
+        starts = starts_of(numbers)
+        each = _of_each(np.where(within == 1, values, nothing), starts, how)
+        found = np.repeat(each, np.diff([*starts, len(values)]))
+        found[(after != 1) | np.isinf(found)] = np.nan
+        return found
+
+    return mapped(run, SESSION, column, inside, over)
+
+
 def of_week_before(column: str | pl.Expr, how: How) -> pl.Expr:
     """Of all bars of the last calendar week (Monday to Sunday) that had any, the same in each bar of this one.
 
     Needs ``session_date``. Null in the first week of a history. Declare ``sessions=10`` with it.
     """
-    week = pl.col("session_date").dt.truncate("1w").cast(pl.Int32)
 
     def run(weeks: Values, values: Values) -> Values:
         if len(values) == 0:
@@ -72,7 +125,22 @@ def of_week_before(column: str | pl.Expr, how: How) -> pl.Expr:
         before = np.concatenate([[np.nan], whole[:-1]])
         return np.repeat(before, np.diff([*starts, len(values)]))
 
-    return mapped(run, week, column)
+    return mapped(run, week_of(pl.col("session_date")), column)
+
+
+def first_of_week(column: str | pl.Expr) -> pl.Expr:
+    """Of the calendar week's first bar, in each of its bars. Declare ``sessions=5`` with it."""
+
+    def run(weeks: Values, values: Values) -> Values:
+        starts = starts_of(weeks)
+        return np.repeat(values[starts], np.diff([*starts, len(values)]))
+
+    return mapped(run, week_of(pl.col("session_date")), column)
+
+
+def week_of(day: pl.Expr) -> pl.Expr:
+    """The number of a date's calendar week, which begins on Monday."""
+    return (day.to_physical() + _THURSDAY) // 7
 
 
 def starts_of(numbers: Values) -> Starts:

@@ -12,8 +12,13 @@ BARS: tuple[str, ...] = (
     "vwap",
     "trade_count",
 )
-#: What the calendar says of a bar's session: its regular hours (UTC), and the one after it.
-CALENDAR: tuple[str, ...] = ("session_open", "session_close", "next_session")
+#: What the calendar says of a bar's session: its regular hours (UTC), and those beside it.
+CALENDAR: tuple[str, ...] = (
+    "session_open",
+    "session_close",
+    "previous_session",
+    "next_session",
+)
 #: The session's number in the frame, from 0.
 SESSION = "session"
 #: The close of the context symbol's bar of the same moment, null where it has none.

@@ -197,7 +197,6 @@ def feature_set(
     hours: str | None = None,
     adjust: str | None = None,
     context: str | None = None,
-    known: Mapping[str, FeatureSet] | None = None,
 ) -> FeatureSet:
     """The set of a name, in the form that the name and the arguments say.
 
@@ -207,14 +206,26 @@ def feature_set(
         hours: ``regular`` or ``all``.
         adjust: ``split`` or ``raw``.
         context: The symbol beside which features of the group ``context`` look, SPY by default.
-        known: Sets to choose from, by name; None: those that are built in.
 
     Raises:
         FeatureSetError: There is none; the sentence names the nearest.
         FeatureFormError: No set has such a form.
         NothingInSetError: Nothing is left of the set in this form.
     """
-    base, said = _parted(name, sets() if known is None else known)
+    return set_among(sets(), name, timeframe=timeframe, hours=hours, adjust=adjust, context=context)
+
+
+def set_among(
+    known: Mapping[str, FeatureSet],
+    name: str,
+    *,
+    timeframe: str | None = None,
+    hours: str | None = None,
+    adjust: str | None = None,
+    context: str | None = None,
+) -> FeatureSet:
+    """As :func:`feature_set`, of other sets than those that are built in, by name."""
+    base, said = _parted(name, known)
     base = base.beside(context) if context else base
     form = {
         "timeframe": timeframe or said.get("timeframe", base.timeframe),

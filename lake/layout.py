@@ -15,7 +15,8 @@ from lake.views import COLUMN_COMMENTS, COMMENTED, VIEWS
 #: 1: the first tables. 2: live and daily bars, pins; files of bars hold one source each.
 #: 3: macros, daily bars of one source, comments on columns.
 #: 4: scans for gaps, halts, instruments, lists of symbols, and what was read about them.
-LAYOUT = 4
+#: 5: feature sets of users. Their rows lie in files: no table is inlined once views exist.
+LAYOUT = 5
 
 _OPTIONS = {
     "parquet_compression": "uncompressed",
@@ -58,6 +59,7 @@ _OFTEN_EMPTY: tuple[str, ...] = (
     "bar_revisions",
     "corporate_actions",
     "lake_settings",
+    "feature_sets",
 )
 #: What DuckLake leaves behind of a row that was inserted and deleted: no rows, and what it was like.
 _EMPTY_STATISTICS = f"""

@@ -171,6 +171,10 @@ TABLES: dict[str, tuple[str, str]] = {
         params VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL""",
         "what was built from which snapshot; params is JSON (feature hashes among it)",
     ),
+    "feature_sets": (
+        "name VARCHAR NOT NULL, definition VARCHAR, created_at TIMESTAMPTZ NOT NULL",
+        "feature sets of users as they were defined, the newest row of a name holds; definition is JSON, null if it was dropped",
+    ),
     "models": (
         """model_id VARCHAR NOT NULL, name VARCHAR NOT NULL, primary_symbol VARCHAR NOT NULL, context_symbols VARCHAR[] NOT NULL,
         label VARCHAR NOT NULL, feature_set VARCHAR NOT NULL, set_version VARCHAR NOT NULL, snapshot BIGINT NOT NULL,

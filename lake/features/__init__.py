@@ -6,6 +6,7 @@ recursions go on. The view ``features_<set>`` shows the version that was built l
 What the features are is the feature service's affair.
 """
 
+from lake.features.named_sets import StoredSet, store_set, stored_set, stored_sets
 from lake.features.naming import FeatureSetNameError, FeaturesMissingError, check_set_name
 from lake.features.reading import builds, definitions, held_rows, read_features
 from lake.features.records import (
@@ -20,6 +21,13 @@ from lake.features.records import (
 )
 from lake.features.storing import store_features
 from lake.features.sums import content_hash
+from lake.features.versions import (
+    StoredVersion,
+    VersionInUseError,
+    VersionMissingError,
+    drop_version,
+    stored_versions,
+)
 
 __all__ = [
     "Built",
@@ -28,15 +36,24 @@ __all__ = [
     "FeatureSetNameError",
     "FeaturesMissingError",
     "StoredBuild",
+    "StoredSet",
+    "StoredVersion",
+    "VersionInUseError",
+    "VersionMissingError",
     "builds",
     "changed_sessions",
     "check_set_name",
     "content_hash",
     "definitions",
+    "drop_version",
     "held_rows",
     "latest_build",
     "newest_change",
     "note_audit",
     "read_features",
     "store_features",
+    "store_set",
+    "stored_set",
+    "stored_sets",
+    "stored_versions",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import duckdb
 import polars as pl
 
 from lake import sessions
@@ -18,6 +19,7 @@ from lake.features.naming import (
     table_of,
 )
 from lake.features.records import current_version, latest_build
+from lake.features.versions import VersionMissingError, stored_versions
 from lake.pins import SnapshotMissingError
 from lake.planning import TRIES
 from lake.reading import ColumnsError, known_until
@@ -82,6 +84,7 @@ def read_features(
 
     Raises:
         FeaturesMissingError: The set was not built for a symbol.
+        VersionMissingError: The version is not in the lake, or was dropped meanwhile.
         PastFeaturesError: What was stored then is gone.
         BarsMissingError: No source is named and the lake has no bars of a symbol.
         InvalidError: Something asked for cannot be; the sentence says what.
@@ -145,6 +148,8 @@ def _wanted(lk: "Lake", symbol: str, name: str, source: str | None, version: str
     origin = source or lk.source_of(symbol, None)
     chosen = version or current_version(lk, name, origin, symbol)
     if chosen is None or latest_build(lk, name, chosen, origin, symbol) is None:
+        if version is not None and version not in (known := _versions(lk, name)):
+            raise VersionMissingError(name, version, known)
         raise FeaturesMissingError(symbol, name, source)
     return _Wanted(symbol, origin, name, chosen)
 
@@ -168,14 +173,25 @@ def _of_one(
     raise PastFeaturesError(wanted.symbol, wanted.feature_set, str(as_of))
 
 
+def _versions(lk: "Lake", name: str) -> list[str]:
+    return [one.version for one in stored_versions(lk, name)]
+
+
 def _columns(lk: "Lake", wanted: _Wanted) -> list[str]:
-    """The feature columns of a version."""
+    """The feature columns of a version.
+
+    Raises:
+        VersionMissingError: It was dropped a moment ago.
+    """
     with lk.catalog.planning() as connection:
         query = f"""SELECT c.column_name FROM ducklake_column c JOIN ducklake_table t USING (table_id)
             WHERE t.table_name = {quoted(wanted.table)} AND t.end_snapshot IS NULL AND c.end_snapshot IS NULL
             ORDER BY c.column_order"""
         rows = patiently(lambda: sqlite(connection, METADATA, query))
     found = [str(name) for (name,) in rows]
+    if not found:
+        name = wanted.feature_set
+        raise VersionMissingError(name, wanted.version, _versions(lk, name))
     return [name for name in found if name not in {*KEYS, "source"} and not name.startswith(HELD)]
 
 
@@ -233,5 +249,9 @@ def _queried(
             values.append(bound)  # type: ignore[arg-type]
     chosen = ", ".join(f'"{name}"' for name in columns)
     query = f'SELECT {chosen} FROM "{wanted.table}"{at} WHERE {where} ORDER BY timestamp'
-    with lk.reading() as connection:
-        return connection.execute(query, values).pl()
+    try:
+        with lk.reading() as connection:
+            return connection.execute(query, values).pl()
+    except duckdb.CatalogException:
+        name = wanted.feature_set
+        raise VersionMissingError(name, wanted.version, _versions(lk, name)) from None

@@ -8,6 +8,7 @@ import pytest
 
 import lake
 from lake.catalog import init_sql
+from lake.features import store_set, stored_set
 from lake.layout import LAYOUT, LayoutError
 from lake.macros import MACROS
 from lake.views import VIEWS
@@ -151,6 +152,26 @@ def test_a_lake_of_layout_3_gets_the_tables_of_gaps_and_halts(home):
         assert opened.sql("FROM absences").is_empty()
         assert opened.sql("FROM completeness").is_empty()
         assert opened.sql("FROM halts").height == 1
+
+
+def test_a_lake_of_layout_4_gets_the_table_of_feature_sets(home):
+    new = facts(home)
+    connection = duckdb.connect()
+    connection.execute(init_sql(home, read_only=False))
+    connection.execute("DROP TABLE feature_sets")
+    connection.close()
+    number(home, 4)
+
+    assert facts(home) == new
+    with lake.open(home) as opened:
+        assert stored_set(opened, "mine") is None
+        assert store_set(opened, "mine", '{"features": []}')
+    with lake.open(home) as opened:
+        assert stored_set(opened, "mine").definition == '{"features": []}'
+        assert not store_set(opened, "mine", '{"features": []}')
+        assert store_set(opened, "mine", None)
+        assert stored_set(opened, "mine") is None
+        assert opened.sql("FROM feature_sets").height == 2
 
 
 @pytest.mark.parametrize("older", [False, True])

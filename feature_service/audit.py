@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from feature_service.build import compute_set, read_bars
-from feature_service.sets import FeatureSet, feature_set
+from feature_service.choosing import choose
+from feature_service.sets import FeatureSet
 from lake import Lake
 from lake.features import (
     FeaturesMissingError,
@@ -87,7 +88,7 @@ def audit(
         FeaturesMissingError: The set, as it is defined now, was not built for the symbol.
         GateBusyError: Another process held the commit gate too long; the verdict was not written.
     """
-    wanted = set_name if isinstance(set_name, FeatureSet) else feature_set(set_name)
+    wanted = set_name if isinstance(set_name, FeatureSet) else choose(lk, set_name)
     ticker = check_symbol(symbol)
     origin = lk.source_of(ticker, source)
     build = latest_build(lk, wanted.name, wanted.version, origin, ticker)

@@ -8,9 +8,10 @@ from datetime import date
 import polars as pl
 
 from feature_service import engine
+from feature_service.choosing import choose
 from feature_service.continuing import computed, lead, stored_name
 from feature_service.reading import Reading
-from feature_service.sets import FeatureSet, feature_set
+from feature_service.sets import FeatureSet
 from lake import Lake
 from lake.features import (
     Built,
@@ -88,7 +89,7 @@ def build(
         BuildOvertakenError: Somebody else stored another build meanwhile.
         GateBusyError: Another process held the commit gate too long. Nothing was written.
     """
-    wanted = set_name if isinstance(set_name, FeatureSet) else feature_set(set_name)
+    wanted = set_name if isinstance(set_name, FeatureSet) else choose(lk, set_name)
     ticker = check_symbol(symbol)
     origin = lk.source_of(ticker, source)
     standing = latest_build(lk, wanted.name, wanted.version, origin, ticker)

@@ -16,12 +16,13 @@ from pathlib import Path
 import polars as pl
 
 import lake
-from feature_service import build, files, sets
+from feature_service import build, files
 from feature_service.build import compute_set
+from feature_service.choosing import choose
 from feature_service.door import answer, complain, say
 from feature_service.reading import NoBarsInHoursError
 from feature_service.sets import FeatureSet
-from lake.errors import LakeError, MissingError, SettingsError
+from lake.errors import LakeError, LakeMissingError, MissingError, SettingsError
 from lake.features import read_features
 from lake.home import Home
 from lake.opening import open_by
@@ -54,16 +55,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build_all(settings: Settings, symbols: Sequence[str], set_name: str) -> int:
-    wanted = sets.feature_set(set_name)
     named = settings.source_duckdb_path
     home = settings.home if named is None else _lake_of(named)
     if named is not None and home is None:
+        wanted = _chosen_beside(settings, set_name)
         return _each([*symbols] or files.symbols(named), _from_file(named, settings, wanted))
     with open_by(settings, home=home) as opened:
+        wanted = choose(opened, set_name)
         own = opened.home == settings.home.expanduser().resolve()
         in_place = named is None or (own and not _is_destined(settings))
         work = _in_place if in_place else _from_lake
         return _each([*symbols] or _symbols_of(opened), work(opened, settings, wanted))
+
+
+def _chosen_beside(settings: Settings, set_name: str) -> FeatureSet:
+    """A set for bars of a plain file, among those of the lake of ``BARLAKE_HOME`` if it is there."""
+    try:
+        with open_by(settings) as opened:
+            return choose(opened, set_name)
+    except LakeMissingError:
+        return choose(None, set_name)
 
 
 def _lake_of(source: Path) -> Path | None:
@@ -105,7 +116,7 @@ def _in_place(opened: lake.Lake, settings: Settings, wanted: FeatureSet) -> Work
     """Build in the lake of ``BARLAKE_HOME`` from its own bars."""
 
     def work(symbol: str) -> str:
-        built = build.build(opened, symbol, wanted.name)
+        built = build.build(opened, symbol, wanted)
         told = f"{built.rows:,} rows x {built.columns} columns"
         state = f"built in {built.seconds:.2f} s" if built.fresh else "nothing new"
         features = read_features(opened, symbol, wanted.name, set_version=wanted.version)

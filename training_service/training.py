@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_service import sets
+from feature_service.choosing import choose
 from feature_service.fingerprint import digest
 from lake import Lake
 from lake.errors import InvalidError
@@ -210,7 +210,7 @@ def train_recipe(lk: Lake, recipe: Recipe) -> Model:
         start=recipe.start,
         end=recipe.end,
     )
-    born = _birth(facts, data, snapshot, _splits(lk, data.sources))
+    born = _birth(lk, facts, data, snapshot, _splits(lk, data.sources))
     standing = find_model(lk, born["model_id"])
     if standing is not None and artifact.matches(lk.home / standing.path, standing.file_hash):
         return load(lk, standing.model_id)
@@ -230,7 +230,7 @@ def load(lk: Lake, model_id: str) -> Model:
         SplitSinceError: A share was split since, so prices are in other shares than it learnt.
     """
     stored = stored_model(lk, model_id)
-    now = sets.feature_set(stored.feature_set).hashes
+    now = choose(lk, stored.feature_set).hashes
     then: dict[str, str] = stored.params["feature_hashes"]
     differing = [name for name, value in then.items() if now.get(name) != value]
     if differing:
@@ -265,12 +265,12 @@ class _Fitted:
 
 
 def _birth(
-    facts: dict[str, Any], data: Dataset, snapshot: int, splits: Mapping[str, Any]
+    lk: Lake, facts: dict[str, Any], data: Dataset, snapshot: int, splits: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What is known before training; the id covers all of it but the snapshot's number."""
     inputs = {
         "recipe": facts,
-        "feature_hashes": sets.feature_set(facts["set"]).hashes,
+        "feature_hashes": choose(lk, facts["set"]).hashes,
         "set_version": data.set_version,
         "sources": data.sources,
         "splits": splits,

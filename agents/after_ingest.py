@@ -2,7 +2,8 @@
 
 An ingest that committed anything is followed by a job ``gaps`` of its symbols and sessions. It names
 what is absent and asks for what is due, as every round; after an ingest ``again``, whose answer counts
-as one more, and after one that failed it only names.
+as one more, and after one that failed it only names. Feature sets that were built for any of its
+symbols are brought up to date by a job ``features``.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,24 +12,56 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lake.errors import LakeError
+from lake.features import kept_sets
 from lake.journal import Job, Journal, switches
 from lake.logs import logger
 
 if TYPE_CHECKING:
     from agents.worker import Workshop
+    from lake import Lake
 
 
-def follow(journal: Journal, job_id: str, send: Callable[[Job], None]) -> None:
-    """Queue and send the scan that follows a job, which stays as it ended whatever becomes of that.
+def follow(
+    journal: Journal, job_id: str, send: Callable[[Job], None], lake: "Callable[[], Lake]"
+) -> None:
+    """Queue and send what follows a job, which stays as it ended whatever becomes of that.
 
-    What is lost here, the nightly round finds.
+    What is lost here, the nightly rounds find.
     """
-    try:
-        scan = queue_scan(journal, job_id)
-        if scan is not None:
-            send(scan)
-    except LakeError as error:
-        logger(stage="gaps").warning("no scan follows an ingest yet", reason=str(error))
+    for queue in (queue_scan, partial(queue_refresh, lake=lake)):
+        try:
+            job = queue(journal, job_id)
+            if job is not None:
+                send(job)
+        except LakeError as error:
+            logger(stage="after").warning("a job does not follow an ingest yet", reason=str(error))
+
+
+def queue_refresh(journal: Journal, job_id: str, lake: "Callable[[], Lake]") -> Job | None:
+    """Queue the builds that follow a job; harmless to repeat.
+
+    Returns:
+        The job, if it is new; None where nothing follows, or an equal one waits already.
+
+    Raises:
+        LakeError: The journal's or the lake's. Nothing was queued.
+    """
+    job = journal.job(job_id)
+    params = _params(job, journal.parts_of(job_id))
+    if (
+        params is None
+        or params["datasets"] != ["bars_1m"]
+        or not switches.is_on(journal, "features")
+    ):
+        return None
+    built = kept_sets(lake(), job.source, job.symbols)
+    if not built:
+        return None
+    queue = partial(journal.queue, "features", job.source, job.symbol, job.first, job.last)
+    refresh, new = queue({"symbols": sorted(built)})
+    if refresh.state == "running":
+        refresh, new = queue({"symbols": sorted(built), "after": job.id})
+    return refresh if new else None
 
 
 def name_here(journal: Journal, job_id: str, shop: "Workshop") -> None:

@@ -1,19 +1,24 @@
-"""The features agent: builds a feature set of one symbol over the bars that are there."""
+"""The features agent: builds a feature set of one symbol, or brings all that were built up to date."""
 
 from dataclasses import asdict
 from typing import Any
 
 from feature_service import build
-from lake import Lake
+from lake import InvalidError, Lake, MissingError
+from lake.features import kept_sets
 from lake.journal import Job, Journal
+from lake.logs import logger
 
 
 def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
-    """Build the set that a job asks for; harmless to repeat: an unchanged build stays as it is.
+    """Build what a job asks for; harmless to repeat: an unchanged build stays as it is.
 
     Args:
+        lake: Where bars come from and features go.
+        journal: Is told how far it is.
         job: Its symbol and source; ``params["set_name"]``, or ``params["set"]`` as the API says it,
-            names the set, ``core`` by default.
+            names the set, ``core`` by default, and ``params["full"]`` asks for the whole history. With
+            ``params["symbols"]`` each set that was ever built for one of them is gone on with.
 
     Returns:
         What was built, as plain JSON.
@@ -21,8 +26,30 @@ def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
     Raises:
         LakeError: As :func:`feature_service.build.build`'s.
     """
+    if "symbols" in job.params:
+        return _refresh(lake, journal, job)
     journal.progress(job.id, 0, 1, f"building features of {job.symbol}")
     name = job.params.get("set_name") or job.params.get("set") or "core"
-    built = build.build(lake, job.symbol, name, job.source or None)
+    full = bool(job.params.get("full"))
+    built = build.build(lake, job.symbol, name, job.source or None, full=full)
     journal.progress(job.id, 1, 1, "built" if built.fresh else "nothing new")
-    return asdict(built)
+    facts = asdict(built)
+    return facts | {"since": built.since.isoformat() if built.since else None}
+
+
+def _refresh(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
+    """Each set of each symbol; one that cannot be built any more is told and left."""
+    kept = kept_sets(lake, job.source, job.params["symbols"])
+    work = [(symbol, name) for symbol, names in kept.items() for name in names]
+    rebuilt, left = 0, dict[str, str]()
+    for done, (symbol, name) in enumerate(work):
+        journal.progress(job.id, done, len(work), f"building {name} of {symbol}")
+        try:
+            rebuilt += build.build(lake, symbol, name, job.source).fresh
+        except (InvalidError, MissingError) as error:
+            left[f"{symbol} {name}"] = str(error)
+            logger(stage="features").warning(
+                "not built", symbol=symbol, set=name, reason=str(error)
+            )
+    journal.progress(job.id, len(work), len(work), "built" if rebuilt else "nothing new")
+    return {"builds": len(work), "rebuilt": rebuilt, "left": left}

@@ -357,7 +357,7 @@ def _work(task: Task, job_id: str) -> dict[str, Any]:
     if outcome.state in {"done", "failed"}:
         _nudge(shop.journal, job_id)
         if not outcome.before:
-            after_ingest.follow(shop.journal, job_id, send)
+            after_ingest.follow(shop.journal, job_id, send, shop.lake)
     if outcome.state == "failed":
         raise JobFailedError(job_id, outcome.text)
     if outcome.state == "busy":

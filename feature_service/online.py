@@ -4,15 +4,16 @@ The same functions run on the same bars: some earlier sessions, with what recurs
 them, and the newest one, which is computed anew each time, for its bars may still be corrected.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
 
 from feature_service import engine
+from feature_service.choosing import choose
 from feature_service.continuing import Lead, computed, lead, stored_name
 from feature_service.reading import Reading
-from feature_service.sets import FeatureSet, feature_set
+from feature_service.sets import FeatureSet
 from lake import Lake
 from lake.features import latest_build
 from lake.schema import check_symbol
@@ -38,8 +39,11 @@ class Online:
 
     def __init__(self, lk: Lake, set_name: str | FeatureSet = "core") -> None:
         self._lake = lk
-        self._wanted = set_name if isinstance(set_name, FeatureSet) else feature_set(set_name)
+        self._wanted = (
+            set_name if isinstance(set_name, FeatureSet) else choose(self._lake, set_name)
+        )
         self._held: dict[tuple[str, str], _Held] = {}
+        self._sources: dict[str, str] = {}
 
     def latest(self, symbol: str, source: str | None = None) -> pl.DataFrame:
         """The features of a symbol's newest bar.
@@ -60,7 +64,9 @@ class Online:
             NoBarsInHoursError: It has none in the hours of the set.
         """
         ticker = check_symbol(symbol)
-        origin = self._lake.source_of(ticker, source)
+        origin = source or self._sources.get(ticker) or self._lake.source_of(ticker)
+        if source is None:  # the one that is shown stays with a model that has begun to follow it
+            self._sources[ticker] = origin
         read = Reading(self._lake, ticker, origin, self._wanted)
         held = self._held.get((ticker, origin))
         first, kinds, commit = read.changed(-1 if held is None else held.commit)
@@ -83,7 +89,9 @@ class Online:
         if held.lead is None or first < held.session:
             return None
         before = held.lead.bars.head(held.lead.known)
-        bars = read.bars(held.session)
+        # Splits change nothing of the newest session: what they do to it came with its bars.
+        raw = replace(read, wanted=replace(self._wanted, adjust="raw"))
+        bars = raw.bars(held.session)
         if bars.is_empty() or bars["session_date"][-1] != held.session:
             return None  # a session is over: its rows are the next one's
         joined = pl.concat([before, bars], how="diagonal")

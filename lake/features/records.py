@@ -139,6 +139,17 @@ def current_version(lk: "Lake", feature_set: str, source: str, symbol: str) -> s
     return str(max(rows, key=lambda row: _moment(row[1]))[0]) if rows else None
 
 
+def kept_sets(lk: "Lake", source: str, symbols: Sequence[str]) -> dict[str, list[str]]:
+    """The sets that were built for some symbols, by symbol; symbols without any are left out."""
+    keys = {"source": [source], "symbol": symbols}
+    found: dict[str, list[str]] = {}
+    for symbol, name in sorted(
+        set(lk.ledger_rows("feature_builds", ["symbol", "feature_set"], keys)), key=str
+    ):
+        found.setdefault(str(symbol), []).append(str(name))
+    return found
+
+
 def newest_change(lk: "Lake", source: str, symbol: str) -> int:
     """The newest commit that touched bars or corporate actions of a symbol; 0 if none did."""
     rows = lk.ledger_rows("changes", ["commit"], {"source": [source], "symbol": [symbol]})

@@ -4,11 +4,15 @@ from datetime import date
 
 import pytest
 
-from agents.after_ingest import follow, queue_scan
+import lake
+from agents import features
+from agents.after_ingest import follow, queue_refresh, queue_scan
 from agents.gaps import asked_by
+from feature_service import build
 from lake.errors import BrokerMissingError
 from lake.journal import Journal, switches
 from lake.journal.parts import Piece
+from tests.feature_service.walks import put, random_walk
 
 SOURCE = "s:f"
 SPAN = (date(2024, 5, 1), date(2024, 5, 31))
@@ -19,6 +23,12 @@ ASKED = {"symbols": ["SPY"], "datasets": ["bars_1m"], "only": SOURCE}
 @pytest.fixture
 def journal(tmp_path):
     with Journal.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(tmp_path):
+    with lake.open(tmp_path / "lake", create=True) as opened:
         yield opened
 
 
@@ -117,23 +127,47 @@ def test_who_turns_the_gap_agent_off_has_no_scans_after_an_ingest_either(journal
     assert queue_scan(journal, job.id) is not None
 
 
-def test_an_ingest_stays_done_where_no_broker_takes_its_scan(journal):
+def test_an_ingest_stays_done_where_no_broker_takes_its_scan(journal, store):
     job = ended(journal, BROUGHT)
 
     def send(_job):
         raise BrokerMissingError("redis://localhost")
 
-    follow(journal, job.id, send)
+    follow(journal, job.id, send, lambda: store)
 
     assert journal.job(job.id).state == "done"
     (scan,) = journal.jobs(kind="gaps")
     assert [orphan.id for orphan in journal.orphans()] == [scan.id]  # sent when there is one
 
 
-def test_what_is_new_is_sent_once(journal):
+def test_what_is_new_is_sent_once(journal, store):
     job, sent = ended(journal, BROUGHT), []
 
     for _ in range(2):
-        follow(journal, job.id, lambda scan: sent.append(scan.kind))
+        follow(journal, job.id, lambda scan: sent.append(scan.kind), lambda: store)
 
     assert sent == ["gaps"]
+
+
+def test_features_that_were_built_are_brought_up_to_date_and_no_others_are_built(journal, store):
+    for symbol in ("QQQ", "SPY"):
+        put(store, random_walk(symbol, date(2024, 5, 1), date(2024, 5, 3)))
+    source = store.source_of("SPY")
+    for name in ("core", "lags_1h"):
+        build.build(store, "SPY", name)
+    put(store, random_walk("SPY", date(2024, 5, 6), date(2024, 5, 6)))
+    job, _ = journal.queue("ingest", source, "", *SPAN, {"symbols": ["QQQ", "SPY"]})
+    journal.claim(job.id, "one")
+    journal.finish(job.id, BROUGHT)
+
+    refresh = queue_refresh(journal, job.id, lambda: store)
+
+    assert (refresh.kind, refresh.params) == ("features", {"symbols": ["SPY"]})
+    assert queue_refresh(journal, job.id, lambda: store) is None  # one waits
+    assert features.run(store, journal, refresh) == {"builds": 2, "rebuilt": 2, "left": {}}
+    for name in ("core", "lags_1h"):
+        assert store.features("SPY", name)["session_date"].max() == date(2024, 5, 6)
+
+
+def test_no_build_follows_where_none_was_ever_made(journal, store):
+    assert queue_refresh(journal, ended(journal, BROUGHT).id, lambda: store) is None

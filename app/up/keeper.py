@@ -27,7 +27,6 @@ from lake.settings import load_settings
 GRACE = 3.0
 
 _LOOK_EVERY = 0.3
-_FIRST_MEMBER = 10.0
 _ORPHAN = 5.0
 
 
@@ -87,15 +86,14 @@ def _keep(place: Place, lock: Lock) -> None:
 
 
 def _stay(place: Place, supervisor: Supervisor, stop: Event) -> None:
-    alone_since: float | None = None
-    patience = _FIRST_MEMBER
+    alone_since: float | None = None  # who asked for us was a member before it asked
     while not stop.wait(_LOOK_EVERY):
         supervisor.look()
         if _has_members(place):
-            alone_since, patience = None, GRACE
+            alone_since = None
             continue
         alone_since = alone_since or time.monotonic()
-        if time.monotonic() - alone_since > patience:
+        if time.monotonic() - alone_since > GRACE:
             return
 
 

@@ -49,57 +49,54 @@ def pids(home, kind):
     return sorted(pid for pid, command in of_home(home).items() if words in command)
 
 
-def test_a_member_alone_gets_its_work_done_and_leaves_nothing_behind(run, home):
-    member = run(ONE_JOB, "0")
-    joined(member)
-    assert "done" in member.out.read_text()
-    assert member.wait(90) == 0
+def test_a_member_alone_gets_its_work_done_and_leaves_nothing_behind(run, home, tmp_path):
+    """In a home with stale notes, and in one with a long name and spaces."""
+    (home / "run").mkdir()
+    (home / "run" / "valkey.sock").touch()
+    (home / "run" / "valkey.pid").write_text("1\n")
+    (home / "run" / "keeper.lock").write_text('{"pid": 1, "who": "keeper", "state": "running"}')
+    deep = tmp_path / ("a home with spaces " * 5).strip()
+    members = run(ONE_JOB, "0"), run(ONE_JOB, "0", BARLAKE_HOME=str(deep))
+    joined(*members)
+    for member in members:
+        assert "done" in member.out.read_text()
+        assert member.wait(90) == 0
 
-    wait_for(lambda: kinds(home) == NOTHING)
+    for place in (home, deep):
+        wait_for(lambda place=place: kinds(place) == NOTHING)
     assert not (home / "run" / "valkey.sock").exists()
     with Journal.open(home) as journal:
         assert [agent.state for agent in journal.agents()] == ["stopped"]
 
 
-def test_members_that_come_at_once_share_one_broker_and_one_worker(run, home):
-    members = [run(MEMBER) for _ in range(3)]
+def test_members_share_one_broker_and_one_worker_until_the_last_is_gone_for_a_while(run, home):
+    members = [run(MEMBER) for _ in range(3)]  # at once
     joined(*members)
     wait_for(lambda: len(pids(home, "worker")) == 2)  # its head and its process for tasks
     time.sleep(1.5)
-
     assert (len(pids(home, "broker")), len(pids(home, "keeper"))) == (1, 1)
     assert len(pids(home, "worker")) == 2
     broker = pids(home, "broker")
-    for member in members[:2]:
-        member.kill()
-        member.wait()
+
+    end(*members[:2])
+    late = run(MEMBER)
+    joined(late)
+    assert pids(home, "broker") == broker
+    assert float(late.out.read_text().split()[-1]) < 10.0  # quick where a broker runs
+    end(members[2], late)
+    again = run(MEMBER)  # it comes back soon
+    joined(again)
     time.sleep(4.5)
     assert pids(home, "broker") == broker
-    members[2].kill()
-    wait_for(lambda: kinds(home) == NOTHING)
-
-
-def test_a_killed_member_takes_the_house_with_it_only_if_it_was_the_last(run, home):
-    member = run(MEMBER)
-    joined(member)
-    os.kill(member.pid, signal.SIGKILL)
-    member.wait()
-
-    wait_for(lambda: kinds(home) == NOTHING)
-
-
-def test_a_member_that_comes_back_soon_finds_the_same_broker(run, home):
-    member = run(MEMBER)
-    joined(member)
-    broker = pids(home, "broker")
-    member.kill()
-    member.wait()
-    again = run(MEMBER)
-    joined(again)
-    time.sleep(4.0)
-
-    assert pids(home, "broker") == broker
     assert all(alive(pid) for pid in broker)
+    end(again)
+    wait_for(lambda: kinds(home) == NOTHING)
+
+
+def end(*members):
+    for member in members:
+        member.kill()
+        member.wait()
 
 
 def test_a_killed_keeper_takes_its_broker_along_and_is_followed_by_another(run, home):
@@ -126,33 +123,6 @@ def test_a_killed_broker_is_started_again(run, home):
     wait_for(lambda: pids(home, "broker") not in ([], [broker]))
     worker = run(ONE_JOB, "0")
     joined(worker)
-
-
-def test_a_stale_socket_and_stale_notes_do_no_harm(run, home):
-    (home / "run").mkdir()
-    (home / "run" / "valkey.sock").touch()
-    (home / "run" / "valkey.pid").write_text("1\n")
-    (home / "run" / "keeper.lock").write_text('{"pid": 1, "who": "keeper", "state": "running"}')
-    member = run(ONE_JOB, "0")
-    joined(member)
-
-
-def test_a_home_with_a_long_name_and_spaces_works(run, home, tmp_path):
-    deep = tmp_path / ("a home with spaces " * 5).strip()
-    member = run(ONE_JOB, "0", BARLAKE_HOME=str(deep))
-    joined(member)
-    member.wait(90)
-    wait_for(lambda: kinds(deep) == NOTHING)
-
-
-def test_joining_is_quick_where_a_broker_runs(run, home):
-    first = run(MEMBER)
-    joined(first)
-    broker = pids(home, "broker")
-    second = run(MEMBER)
-    joined(second)
-    assert pids(home, "broker") == broker
-    assert float(second.out.read_text().split()[-1]) < 10.0
 
 
 def test_an_unfinished_job_is_taken_up_by_the_worker_of_who_joins(run, home):

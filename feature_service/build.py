@@ -86,6 +86,7 @@ def build(
         FeatureSetError: There is no such set.
         BarsMissingError: The lake has no bars of the symbol.
         NoBarsInHoursError: It has none in the hours of the set.
+        TooFewBarsError: It has so few that every column would be null.
         BuildOvertakenError: Somebody else stored another build meanwhile.
         GateBusyError: Another process held the commit gate too long. Nothing was written.
     """
@@ -103,7 +104,7 @@ def build(
     if standing is not None and first is not None and not full:
         rest = lead(read, standing, first, kinds)
     if standing is None or first is None or rest is None:
-        frame, kept = computed(read.all_bars(), wanted), None
+        frame, kept = computed(read.enough_bars(), wanted), None
     else:
         frame, kept = computed(rest.bars, wanted, rest.known), Continued(standing, first)
     built = replace(

@@ -8,7 +8,7 @@ import polars as pl
 from feature_service import engine
 from feature_service.sets import FeatureSet
 from lake import Lake
-from lake.errors import MissingError
+from lake.errors import InvalidError, MissingError
 from lake.features import changed_sessions
 from lake.sessions import Moment
 
@@ -24,6 +24,20 @@ class NoBarsInHoursError(MissingError):
         return (
             f"{self.symbol} has {self.bars:,} bars, but none in the regular hours of NYSE, from "
             f"which {self.feature_set} is computed. The set core_all takes the bars of all hours."
+        )
+
+
+class TooFewBarsError(InvalidError):
+    """A symbol has so few bars that every feature of a set would be null."""
+
+    def __init__(self, symbol: str, bars: int, feature_set: str, needed: int) -> None:
+        super().__init__(symbol, bars, feature_set, needed)
+        self.symbol, self.bars, self.feature_set, self.needed = symbol, bars, feature_set, needed
+
+    def __str__(self) -> str:
+        return (
+            f"{self.symbol} has {self.bars:,} bars for {self.feature_set}, whose first value needs "
+            f"{self.needed:,}. Nothing was built; fetch more with `barlake ingest {self.symbol} --start DATE`."
         )
 
 
@@ -72,6 +86,19 @@ class Reading:
         if bars.is_empty():
             total = self.lake.bars(self.symbol, source=self.source, columns=["timestamp"]).height
             raise NoBarsInHoursError(self.symbol, total, self.wanted.name)
+        return bars
+
+    def enough_bars(self) -> pl.DataFrame:
+        """The whole history, if a feature has a value in it.
+
+        Raises:
+            NoBarsInHoursError: There are no bars in the hours of the set.
+            TooFewBarsError: Every column would be null.
+        """
+        bars = self.all_bars()
+        needed = 1 + min(feature.warm_up for feature in self.wanted.features)
+        if bars.height < needed:
+            raise TooFewBarsError(self.symbol, bars.height, self.wanted.name, needed)
         return bars
 
     def changed(self, after: int) -> tuple[date | None, set[str], int]:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -60,18 +61,38 @@ def home(tmp_path):
     place = tmp_path / "home"
     place.mkdir()
     yield place
-    for pid in of_home(place):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(place)
 
 
 @pytest.fixture
 def ports():
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as two:
-        return one.getsockname()[1], two.getsockname()[1]
+    return free_ports()
 
 
 @pytest.fixture
 def environment(home, ports):
+    return environment_of(home, ports)
+
+
+@pytest.fixture
+def run(tmp_path, environment):
+    """Start Python code in a process; its output goes to a file; killed at the end."""
+    with running_in(tmp_path, environment) as start:
+        yield start
+
+
+def kill_all(home):
+    for pid in of_home(home):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def free_ports():
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as two:
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+def environment_of(home, ports):
     keep = {name: value for name, value in os.environ.items() if not name.startswith("BARLAKE_")}
     keep.pop("REDIS_URL", None)
     keep.pop("PYTHONUNBUFFERED", None)  # what is said must reach a pipe without it
@@ -80,18 +101,18 @@ def environment(home, ports):
     return {**keep, **own, "BARLAKE_API_PORT": str(api), "BARLAKE_UI_PORT": str(ui)}
 
 
-@pytest.fixture
-def run(tmp_path, environment):
-    """Start Python code in a process; its output goes to a file; killed at the end."""
+@contextmanager
+def running_in(folder, environment):
+    """Starts Python code in processes that are killed at the end; their output goes to files."""
     processes = []
 
     def start(code, *arguments, **more):
-        out = tmp_path / f"out-{len(processes)}.txt"
+        out = folder / f"out-{len(processes)}.txt"
         with out.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-c", code, *arguments],
                 env={**environment, **more},
-                cwd=tmp_path,
+                cwd=folder,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
@@ -99,8 +120,10 @@ def run(tmp_path, environment):
         process.out = out
         return process
 
-    yield start
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+    try:
+        yield start
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()

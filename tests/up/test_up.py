@@ -4,14 +4,27 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 import lake
 from lake.journal import Journal
 from tests.market import bar, fetched
-from tests.up.conftest import alive, kinds, of_home, wait_for
+from tests.up.conftest import (
+    alive,
+    environment_of,
+    free_ports,
+    kill_all,
+    kinds,
+    of_home,
+    running_in,
+    wait_for,
+)
 from tests.up.test_join import MEMBER, NOTHING, ONE_JOB, joined, pids
 
 #: Queues an upkeep job and leaves.
@@ -48,43 +61,83 @@ def house(run):
     return process
 
 
-def test_everything_runs_and_one_ctrl_c_ends_all_of_it(house, home, ports):
-    api, ui = ports
+@dataclass(frozen=True)
+class Standing:
+    """A house for tests that leave it as it was, or better."""
+
+    process: subprocess.Popen
+    home: Path
+    ports: tuple[int, int]
+    run: Callable
+    begun: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("up")
+    home, ports = folder / "home", free_ports()
+    home.mkdir()
+    with running_in(folder, environment_of(home, ports)) as run:
+        process = run(UP)
+        ready(process)
+        yield Standing(process, home, ports, run, beats(home))
+    kill_all(home)
+
+
+def beats(home):
+    """When each agent was heard last, in seconds since 1970."""
+    with Journal.open(home) as journal:
+        return {agent.name: time.time() - agent.age for agent in journal.agents()}
+
+
+def test_everything_runs(standing):
+    home, (api, ui) = standing.home, standing.ports
     assert (answer(api, "/health"), answer(ui, "/_stcore/health")) == (200, 200)
     assert kinds(home) == {"broker": 1, "worker": 4, "keeper": 0}
     with Journal.open(home) as journal:
         agents = {agent.kind: agent.stalled for agent in journal.agents()}
         assert (agents["worker"], agents["beat"]) == (False, False)
-    told = house.out.read_text()
+    told = standing.process.out.read_text()
     assert f"http://127.0.0.1:{api}" in told
     assert f"http://127.0.0.1:{ui}" in told
-    processes = list(of_home(home))
-    assert len(processes) >= 9
-
-    begun = time.monotonic()
-    house.send_signal(signal.SIGINT)
-    assert house.wait(60) == 0
-    assert time.monotonic() - begun < 30
-    assert not any(alive(pid) for pid in processes)
-    assert of_home(home) == {}
-    assert "Everything is stopped." in house.out.read_text()
+    assert len(of_home(home)) >= 9
 
 
-def test_every_agent_goes_on_beating(house, home):
+def test_a_second_one_for_the_same_home_is_refused_in_a_sentence(standing):
+    before = set(of_home(standing.home))
+    second = standing.run(UP)
+
+    assert second.wait(90) == 2
+    told = second.out.read_text()
+    assert "runs already" in told
+    assert str(standing.process.pid) in told
+    assert "Traceback" not in told
+    assert before <= set(of_home(standing.home))
+    assert answer(standing.ports[0], "/health") == 200
+
+
+def test_a_part_that_dies_is_started_again(standing):
+    home = standing.home
+    for words in ("valkey-server", "uvicorn"):
+        (pid,) = [pid for pid, command in of_home(home).items() if words in command]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda pid=pid, words=words: _replaced(home, words, pid))
+    wait_for(lambda: _answers(standing.ports[0]))
+    assert "starts again" in standing.process.out.read_text()
+
+
+def test_every_agent_goes_on_beating(standing):
     """Each beats at its start; the later beats come from another thread."""
-    heard = {}
 
     def all_beat_again():
-        with Journal.open(home) as journal:
-            for agent in journal.agents():
-                moment = round(time.time() - agent.age)
-                heard.setdefault(agent.name, set()).add(moment)
-        return all(max(moments) - min(moments) >= 8 for moments in heard.values())
+        heard = beats(standing.home)
+        return all(heard[name] - first >= 8 for name, first in standing.begun.items())
 
+    assert len(standing.begun) == 3
     wait_for(all_beat_again, 60)
 
 
-def test_no_process_is_left_when_it_is_killed(house, home, run):
+def test_no_process_is_left_when_it_is_killed_nor_after_one_ctrl_c(house, home, run):
     processes = list(of_home(home))
     house.kill()
     house.wait()
@@ -92,31 +145,15 @@ def test_no_process_is_left_when_it_is_killed(house, home, run):
 
     again = run(UP)
     ready(again)
-    again.terminate()
+    processes = list(of_home(home))
+    assert len(processes) >= 9
+    begun = time.monotonic()
+    again.send_signal(signal.SIGINT)
     assert again.wait(60) == 0
+    assert time.monotonic() - begun < 30
+    assert not any(alive(pid) for pid in processes)
     assert of_home(home) == {}
-
-
-def test_a_second_one_for_the_same_home_is_refused_in_a_sentence(house, home, run, ports):
-    before = set(of_home(home))
-    second = run(UP)
-
-    assert second.wait(90) == 2
-    told = second.out.read_text()
-    assert "runs already" in told
-    assert str(house.pid) in told
-    assert "Traceback" not in told
-    assert before <= set(of_home(home))
-    assert answer(ports[0], "/health") == 200
-
-
-def test_a_part_that_dies_is_started_again(house, home, ports):
-    for words in ("valkey-server", "uvicorn"):
-        (pid,) = [pid for pid, command in of_home(home).items() if words in command]
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda pid=pid, words=words: _replaced(home, words, pid))
-    wait_for(lambda: _answers(ports[0]))
-    assert "starts again" in house.out.read_text()
+    assert "Everything is stopped." in again.out.read_text()
 
 
 def _replaced(home, words, pid):

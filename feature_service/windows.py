@@ -18,10 +18,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
-Moments = tuple[Values, Values]
-Shapes = tuple[Values, Values, Values, Values]
-Comoments = tuple[Values, Values, Values, Values, Values]
+from feature_service.halves import (
+    Values,
+    window_ages,
+    window_averages,
+    window_comoments,
+    window_cubes,
+    window_highest,
+    window_means,
+    window_moments,
+    window_shapes,
+    window_trends,
+)
+
+Moments64 = NDArray[np.int64]
 
 # Passes go over so many windows at a time, which then stay in the processor's cache.
 _BLOCK = 8_192
@@ -30,7 +40,7 @@ _SKEW = 3
 
 def rolling_mean(column: str | pl.Expr, width: int) -> pl.Expr:
     """Mean of the newest ``width`` bars."""
-    return mapped(partial(_blocked, partial(window_means, width=width), width), column)
+    return windowed(partial(window_means, width=width), width, column)
 
 
 def rolling_sum(column: str | pl.Expr, width: int) -> pl.Expr:
@@ -50,52 +60,84 @@ def rolling_variance(column: str | pl.Expr, width: int, *, ddof: int) -> pl.Expr
     def variance(values: Values) -> Values:
         return window_moments(values, width)[1] / (width - ddof)
 
-    return mapped(partial(_blocked, variance, width), column)
+    return windowed(variance, width, column)
 
 
 def rolling_std(column: str | pl.Expr, width: int, *, ddof: int) -> pl.Expr:
     """Standard deviation of the newest ``width`` bars; see :func:`rolling_variance`."""
-    return rolling_variance(column, width, ddof=ddof).sqrt()
+
+    def deviation(values: Values) -> Values:
+        return np.sqrt(window_moments(values, width)[1] / (width - ddof))
+
+    return windowed(deviation, width, column)
+
+
+def rolling_zscore(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Distance from the mean of the newest ``width`` bars in deviations (of the population).
+
+    Null where they are all the same.
+    """
+
+    def distance(values: Values) -> Values:
+        mean, squares = window_moments(values, width)
+        return _over(values[width - 1 :] - mean, np.sqrt(squares / width))
+
+    return windowed(distance, width, column)
 
 
 def rolling_skew(column: str | pl.Expr, width: int) -> pl.Expr:
     """Skewness of the newest ``width`` bars (of the population); null where they are all the same."""
-    return mapped(partial(_blocked, partial(_shape, width=width, power=3), width), column)
+
+    def skew(values: Values) -> Values:
+        squares, cubes = window_cubes(values, width)
+        variance = squares / width
+        return _over(cubes / width, variance * np.sqrt(variance))
+
+    return windowed(skew, width, column)
 
 
 def rolling_kurtosis(column: str | pl.Expr, width: int) -> pl.Expr:
     """Excess kurtosis of the newest ``width`` bars (of the population); null where all are the same."""
-    return mapped(partial(_blocked, partial(_shape, width=width, power=4), width), column) - 3.0
+
+    def kurtosis(values: Values) -> Values:
+        squares, _, fourths = window_shapes(values, width)
+        return _over(fourths * width, squares * squares) - 3.0
+
+    return windowed(kurtosis, width, column)
 
 
 def rolling_average(column: str | pl.Expr, weights: str | pl.Expr, width: int) -> pl.Expr:
     """Weighted mean of the newest ``width`` bars; null where all weights are zero, none is below."""
-    return mapped(partial(_blocked, partial(_averages, width=width), width), column, weights)
+    return windowed(partial(window_averages, width=width), width, column, weights)
+
+
+def rolling_highest(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Highest of the newest ``width`` bars."""
+    return windowed(partial(window_highest, width=width), width, column)
+
+
+def rolling_lowest(column: str | pl.Expr, width: int) -> pl.Expr:
+    """Lowest of the newest ``width`` bars."""
+    return windowed(lambda values: -window_highest(-values, width), width, column)
 
 
 def rolling_age_of_highest(column: str | pl.Expr, width: int) -> pl.Expr:
     """How many bars ago the highest of the newest ``width`` was; the newest of equals counts."""
-    return mapped(partial(_blocked, partial(_ages, width=width), width), column)
+    return windowed(partial(window_ages, width=width), width, column)
 
 
 def rolling_age_of_lowest(column: str | pl.Expr, width: int) -> pl.Expr:
     """How many bars ago the lowest of the newest ``width`` was; the newest of equals counts."""
-    column = pl.col(column) if isinstance(column, str) else column
-    return rolling_age_of_highest(-column, width)
+    return windowed(lambda values: window_ages(-values, width), width, column)
 
 
 def rolling_mean_deviation(column: str | pl.Expr, width: int) -> pl.Expr:
     """Mean distance of the newest ``width`` bars from their mean."""
 
-    def distance(values: Values) -> Values:
-        centre = window_means(values, width)
-        count = len(centre)
-        found = np.zeros(count)
-        for offset in range(width):
-            found += np.abs(values[offset:][:count] - centre)
-        return found / width
+    def deviation(values: Values) -> Values:
+        return window_distances(values, window_means(values, width), width)
 
-    return mapped(partial(_blocked, distance, width), column)
+    return windowed(deviation, width, column)
 
 
 def rolling_weighted_mean(column: str | pl.Expr, width: int) -> pl.Expr:
@@ -103,14 +145,10 @@ def rolling_weighted_mean(column: str | pl.Expr, width: int) -> pl.Expr:
 
     def weighted(values: Values) -> Values:
         # Distances from the plain mean: where the price stands still the answer is that price.
-        centre = window_means(values, width)
-        count = len(centre)
-        found = np.zeros(count)
-        for offset in range(width):
-            found += (offset + 1.0) * (values[offset:][:count] - centre)
-        return centre + found / (width * (width + 1) / 2)
+        mean, slope = window_trends(values, width)
+        return mean + slope / (width * (width + 1) / 2)
 
-    return mapped(partial(_blocked, weighted, width), column)
+    return windowed(weighted, width, column)
 
 
 def rolling_correlation(left: str | pl.Expr, right: str | pl.Expr, width: int) -> pl.Expr:
@@ -121,7 +159,7 @@ def rolling_correlation(left: str | pl.Expr, right: str | pl.Expr, width: int) -
         scale = np.sqrt(own) * np.sqrt(other)
         return np.clip(_over(both, scale), -1.0, 1.0)
 
-    return mapped(partial(_blocked, correlation, width), left, right)
+    return windowed(correlation, width, left, right)
 
 
 def rolling_beta(column: str | pl.Expr, against: str | pl.Expr, width: int) -> pl.Expr:
@@ -131,7 +169,7 @@ def rolling_beta(column: str | pl.Expr, against: str | pl.Expr, width: int) -> p
         _, _, _, other, both = window_comoments(ours, theirs, width)
         return _over(both, other)
 
-    return mapped(partial(_blocked, beta, width), column, against)
+    return windowed(beta, width, column, against)
 
 
 def price_before(minutes: int) -> pl.Expr:
@@ -145,7 +183,7 @@ def price_before(minutes: int) -> pl.Expr:
         times = bars.struct.field("timestamp").to_physical().to_numpy()
         days = bars.struct.field("session_date").to_physical().to_numpy()
         closes = bars.struct.field("close").to_numpy()
-        at = np.searchsorted(times, times - minutes * 60_000_000, side="right") - 1
+        at = _newest_until(times, times - minutes * 60_000_000, minutes)
         held = np.where((at >= 0) & (days[at] == days), closes[at], np.nan)
         return pl.Series(held, dtype=pl.Float64, nan_to_null=True)
 
@@ -153,37 +191,32 @@ def price_before(minutes: int) -> pl.Expr:
     return pl.struct(moment, "session_date", "close").map_batches(look_up, return_dtype=pl.Float64)
 
 
-def window_means(values: Values, width: int) -> Values:
-    """Mean of every whole window, oldest first."""
-    block, size = values, 1
-    whole, done = values[:0], 0
-    while True:
-        if width & size:
-            whole = _joined(whole, done, block, size) if done else block
-            done += size
-        if done == width:
-            return whole
-        block, size = _joined(block, size, block, size), size * 2
+def window_ratios(parts: Values, wholes: Values, width: int) -> Values:
+    """Sum of the parts over that of the wholes (none below 0) of each window, by its newest row.
+
+    0 where both are zero, NaN before the first whole window.
+    """
+
+    def ratio(part: Values, whole: Values) -> Values:
+        total, count = window_means(part, width), window_means(whole, width)
+        return total / np.where(count > 0, count, 1.0)
+
+    return _blocked(ratio, width, parts, wholes)
 
 
-def window_moments(values: Values, width: int) -> Moments:
-    """Mean and sum of squared deviations of every whole window, oldest window first."""
-    mean, _, squares, _, _ = window_comoments(values, values, width)
-    return mean, squares
+def window_distances(values: Values, centre: Values, width: int) -> Values:
+    """Mean distance of every whole window's bars from a value of its own."""
+    count = len(centre)
+    found, distance = np.zeros(count), np.empty(count)
+    for offset in range(width):
+        np.subtract(values[offset:][:count], centre, out=distance)
+        found += np.abs(distance, out=distance)
+    return found / width
 
 
-def window_comoments(left: Values, right: Values, width: int) -> Comoments:
-    """Both means, both sums of squared deviations and that of products, of every whole window."""
-    nothing = np.zeros_like(left)
-    block, size = (left, right, nothing, nothing, nothing), 1
-    whole, done = block, 0
-    while True:
-        if width & size:
-            whole = _merged(whole, done, block, size) if done else block
-            done += size
-        if done == width:
-            return whole
-        block, size = _merged(block, size, block, size), size * 2
+def windowed(kernel: Callable[..., Values], width: int, *columns: str | pl.Expr) -> pl.Expr:
+    """Apply a kernel, which gives a value for each whole window of some columns, oldest first."""
+    return mapped(partial(_blocked, kernel, width), *columns)
 
 
 def mapped(function: Callable[..., Values], *columns: str | pl.Expr) -> pl.Expr:
@@ -207,126 +240,19 @@ def _blocked(kernel: Callable[..., Values], width: int, *columns: Values) -> Val
     return found
 
 
-def _joined(older: Values, older_size: int, newer: Values, newer_size: int) -> Values:
-    """Means of windows of ``older_size`` bars, each joined with the ``newer_size`` bars after it."""
-    count = len(older) - newer_size
-    mean, after = older[:count], newer[older_size:][:count]
-    if older_size == newer_size:
-        return (mean + after) * 0.5
-    return mean + (after - mean) * (newer_size / (older_size + newer_size))
+def _newest_until(times: Moments64, moments: Moments64, bars: int) -> Moments64:
+    """For each row the newest row that is not after a moment of its own, -1 if there is none.
 
-
-def _merged(older: Comoments, older_size: int, newer: Comoments, newer_size: int) -> Comoments:
-    """Windows of ``older_size`` bars, each joined with the ``newer_size`` bars that follow it."""
-    size = older_size + newer_size
-    count = len(older[0]) - newer_size
-    ours, theirs, own, other, both = (part[:count] for part in older)
-    our_next, their_next, own_next, other_next, both_next = (
-        part[older_size:][:count] for part in newer
-    )
-    share, weight = newer_size / size, older_size * newer_size / size
-    step, their_step = our_next - ours, their_next - theirs
-    return (
-        ours + step * share,
-        theirs + their_step * share,
-        own + own_next + step * step * weight,
-        other + other_next + their_step * their_step * weight,
-        both + both_next + step * their_step * weight,
-    )
-
-
-def _averages(values: Values, weights: Values, width: int) -> Values:
-    """Weighted mean of every whole window; NaN where nothing weighs."""
-    block, size = (values, weights), 1
-    whole, done = block, 0
-    while True:
-        if width & size:
-            whole = _weighed(whole, done, block, size) if done else block
-            done += size
-        if done == width:
-            return np.where(whole[1] > 0, whole[0], np.nan)
-        block, size = _weighed(block, size, block, size), size * 2
-
-
-def _weighed(older: Moments, older_size: int, newer: Moments, newer_size: int) -> Moments:
-    """Weighted means and weights of windows, joined as in ``_joined``."""
-    count = len(older[0]) - newer_size
-    mean, weight = (part[:count] for part in older)
-    after, more = (part[older_size:][:count] for part in newer)
-    both = weight + more
-    share = np.divide(more, both, out=np.zeros(count), where=both > 0)
-    return mean + (after - mean) * share, both
-
-
-def _ages(values: Values, width: int) -> Values:
-    """Age of the newest highest of every whole window."""
-    block, size = (values, np.zeros(len(values))), 1
-    whole, done = block, 0
-    while True:
-        if width & size:
-            whole = _newest_of(whole, done, block, size) if done else block
-            done += size
-        if done == width:
-            return whole[1]
-        block, size = _newest_of(block, size, block, size), size * 2
-
-
-def _newest_of(older: Moments, older_size: int, newer: Moments, newer_size: int) -> Moments:
-    """Highest values and their ages of windows, joined as in ``_joined``."""
-    count = len(older[0]) - newer_size
-    highest, age = (part[:count] for part in older)
-    after, young = (part[older_size:][:count] for part in newer)
-    return np.maximum(highest, after), np.where(after >= highest, young, age + newer_size)
-
-
-def _shape(values: Values, width: int, power: int) -> Values:
-    """A standardised central moment, the third or the fourth, of every whole window; NaN where it stands still."""
-    _, squares, cubes, fourths = window_shapes(values, width)
-    spread = squares / width
-    if power == _SKEW:
-        return _over(cubes / width, spread * np.sqrt(spread))
-    return _over(fourths / width, spread * spread)
-
-
-def window_shapes(values: Values, width: int) -> tuple[Values, Values, Values, Values]:
-    """Mean and sums of the second, third and fourth powers of deviations of every whole window.
-
-    Merged from halves as :func:`window_comoments` (Pebay 2008, formulas for arbitrary-order moments).
+    Most are ``bars`` rows earlier; only the others are looked for.
     """
-    nothing = np.zeros_like(values)
-    block, size = (values, nothing, nothing, nothing), 1
-    whole, done = block, 0
-    while True:
-        if width & size:
-            whole = _shaped(whole, done, block, size) if done else block
-            done += size
-        if done == width:
-            return whole
-        block, size = _shaped(block, size, block, size), size * 2
-
-
-def _shaped(older: Shapes, older_size: int, newer: Shapes, newer_size: int) -> Shapes:
-    """Windows of ``older_size`` bars, each joined with the ``newer_size`` bars that follow it."""
-    size = older_size + newer_size
-    count = len(older[0]) - newer_size
-    mean, two, three, four = (part[:count] for part in older)
-    next_mean, next_two, next_three, next_four = (part[older_size:][:count] for part in newer)
-    ours, theirs = older_size / size, newer_size / size
-    step = next_mean - mean
-    square = step * step
-    weight = older_size * theirs
-    lift = next_two * ours - two * theirs
-    spread = next_two * (ours * ours) + two * (theirs * theirs)
-    return (
-        mean + step * theirs,
-        two + next_two + square * weight,
-        three + next_three + step * (square * (weight * (ours - theirs)) + lift * 3.0),
-        four
-        + next_four
-        + square
-        * (square * (weight * (ours * ours - ours * theirs + theirs * theirs)) + spread * 6.0)
-        + (next_three * ours - three * theirs) * step * 4.0,
-    )
+    rows = len(times)
+    found = np.arange(rows) - bars
+    looked = np.ones(rows, dtype=bool)
+    if rows > bars:
+        older, wanted = times[: rows - bars], moments[bars:]
+        looked[bars:] = (older > wanted) | (times[1:][: rows - bars] <= wanted)
+    found[looked] = np.searchsorted(times, moments[looked], side="right") - 1
+    return found
 
 
 def _over(part: Values, whole: Values) -> Values:

@@ -1,10 +1,18 @@
 """How one-sided the latest moves were."""
 
+import numpy as np
 import polars as pl
 
 from feature_service.recursion import Ewm
 from feature_service.registry import feature
-from feature_service.windows import Values, mapped, rolling_mean, rolling_mean_deviation
+from feature_service.windows import (
+    Values,
+    mapped,
+    rolling_mean,
+    window_distances,
+    window_means,
+    windowed,
+)
 
 _NEITHER_SIDE = 50.0
 _WILDER = "Wilder, New Concepts in Technical Trading Systems (1978)"
@@ -154,9 +162,13 @@ def typical_price() -> pl.Expr:
 )
 def cci(bars: int) -> pl.Expr:
     """Commodity channel index: the typical price's distance from its mean in mean distances; 0 where it stood still."""
-    distance = pl.col("_typical_price") - rolling_mean("_typical_price", bars)
-    usual = rolling_mean_deviation("_typical_price", bars)
-    return pl.when(usual > 0).then(distance / (_USUAL * usual)).when(usual == 0).then(0.0)
+
+    def index(prices: Values) -> Values:
+        centre = window_means(prices, bars)
+        usual = window_distances(prices, centre, bars)
+        return (prices[bars - 1 :] - centre) / (_USUAL * np.where(usual > 0, usual, 1.0))
+
+    return windowed(index, bars, "_typical_price")
 
 
 @feature(
@@ -200,7 +212,11 @@ def mfi(bars: int) -> pl.Expr:
     price, before = pl.col("_typical_price"), pl.col("_typical_price").shift(1)
     rose, fell = price > before * _A_MOVE, before > price * _A_MOVE
     money = pl.when(before.is_not_null()).then(price * pl.col("volume"))
-    rising = rolling_mean(money * rose.cast(pl.Float64), bars)
-    falling = rolling_mean(money * fell.cast(pl.Float64), bars)
-    both = rising + falling
-    return pl.when(both > 0).then(100.0 * (rising / both)).when(both == 0).then(_NEITHER_SIDE)
+
+    def index(rising: Values, falling: Values) -> Values:
+        up = window_means(rising, bars)
+        both = up + window_means(falling, bars)
+        share = up / np.where(both == 0, 1.0, both)
+        return np.where(both == 0, _NEITHER_SIDE, 100.0 * share)
+
+    return windowed(index, bars, money * rose.cast(pl.Float64), money * fell.cast(pl.Float64))

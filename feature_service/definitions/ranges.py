@@ -5,10 +5,11 @@ Each bar counts as a day does in the papers: "overnight" is what lies between tw
 
 import math
 
+import numpy as np
 import polars as pl
 
 from feature_service.registry import feature
-from feature_service.windows import rolling_mean, rolling_variance
+from feature_service.windows import Values, rolling_mean, window_means, window_moments, windowed
 
 _WINDOWS = [{"bars": bars} for bars in (20, 60)]
 _UNIT = "log return per bar"
@@ -99,6 +100,12 @@ def garman_klass(bars: int) -> pl.Expr:
 def yang_zhang(bars: int) -> pl.Expr:
     """Yang's and Zhang's volatility of the newest bars, which counts what lies between bars too."""
     share = 0.34 / (1.34 + (bars + 1) / (bars - 1))
-    between, within = (rolling_variance(name, bars, ddof=1) for name in ("_jump", "_body"))
-    inside = rolling_mean("_rogers_satchell", bars)
-    return (between + share * within + (1 - share) * inside).clip(lower_bound=0.0).sqrt()
+
+    def deviation(jump: Values, body: Values, inside: Values) -> Values:
+        between, within = (window_moments(one, bars)[1] for one in (jump, body))
+        variance = between + share * within
+        variance *= 1 / (bars - 1)
+        variance += (1 - share) * window_means(inside, bars)
+        return np.sqrt(np.maximum(variance, 0.0))
+
+    return windowed(deviation, bars, "_jump", "_body", "_rogers_satchell")

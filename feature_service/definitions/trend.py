@@ -4,7 +4,12 @@ import polars as pl
 
 from feature_service.recursion import Ewm
 from feature_service.registry import feature
-from feature_service.windows import rolling_mean, rolling_weighted_mean
+from feature_service.windows import (
+    rolling_highest,
+    rolling_lowest,
+    rolling_mean,
+    rolling_weighted_mean,
+)
 
 _APPEL = "Appel, Technical Analysis: Power Tools for Active Investors (2005); TA-Lib MACD"
 _MACD = [{"fast": 12, "slow": 26, "signal": 9}]
@@ -146,7 +151,7 @@ def macd_histogram(fast: int, slow: int, signal: int) -> pl.Expr:
 )
 def highest(bars: int) -> pl.Expr:
     """Highest price of the newest bars, the current one among them."""
-    return pl.col("high").rolling_max(bars)
+    return rolling_highest("high", bars)
 
 
 @feature(
@@ -159,7 +164,7 @@ def highest(bars: int) -> pl.Expr:
 )
 def lowest(bars: int) -> pl.Expr:
     """Lowest price of the newest bars, the current one among them."""
-    return pl.col("low").rolling_min(bars)
+    return rolling_lowest("low", bars)
 
 
 @feature(

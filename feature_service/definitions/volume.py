@@ -7,8 +7,9 @@ from feature_service.by_session import starts_of
 from feature_service.inputs import SESSION
 from feature_service.recursion import RunningSum
 from feature_service.registry import feature
-from feature_service.windows import Values, mapped, rolling_mean, rolling_std, window_means
+from feature_service.windows import Values, mapped, rolling_mean, rolling_zscore, window_ratios
 
+_NEW_YORK = "America/New_York"
 _WINDOWS = [{"bars": bars} for bars in (20, 60)]
 
 
@@ -51,13 +52,10 @@ def relative_volume(bars: int) -> pl.Expr:
     warm_up=lambda bars: bars - 1,
     null_rule="where {bars} bars have the same volume",
     null_when=lambda bars: pl.col("volume").rolling_max(bars) == pl.col("volume").rolling_min(bars),
-    parents=["volume_sma_{bars}"],
 )
 def volume_zscore(bars: int) -> pl.Expr:
     """How unusual the volume is among the newest bars."""
-    deviation = rolling_std("volume", bars, ddof=0)
-    distance = pl.col("volume") - pl.col(f"volume_sma_{bars}")
-    return pl.when(deviation > 0).then(distance / deviation)
+    return rolling_zscore("volume", bars)
 
 
 @feature(
@@ -75,26 +73,29 @@ def minute_volume(sessions: int) -> pl.Expr:
     """Mean volume of the same New York minute in the sessions before; 0 where none of them has such a bar."""
 
     def usual(numbers: Values, minutes: Values, volume: Values) -> Values:
-        if len(numbers) == 0:
-            return volume
-        starts = starts_of(numbers)
-        row = np.repeat(np.arange(len(starts)), np.diff([*starts, len(numbers)]))
-        if len(starts) <= sessions:
-            return np.full(len(volume), np.nan)
-        column = (minutes - minutes.min()).astype(np.intp)
-        traded, present = np.zeros((2, len(starts), column.max() + 1))
-        traded[row, column], present[row, column] = volume, 1.0
-        # Row i is about the sessions from i on; the last one has none after it that asks.
-        total, count = window_means(traded[:-1], sessions), window_means(present[:-1], sessions)
-        means = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
         found = np.full(len(volume), np.nan)
-        old = starts[sessions]
-        found[old:] = means[row[old:] - sessions, column[old:]]
+        starts = starts_of(numbers)
+        if len(starts) <= sessions:
+            return found
+        # All sessions of the first minute of the day, then all of the second, and so on.
+        row = np.repeat(np.arange(len(starts)), np.diff([*starts, len(numbers)]))
+        of_day = minutes - np.repeat(_midnights(minutes[starts]), np.diff([*starts, len(numbers)]))
+        place = (of_day - of_day.min()).astype(np.intp) * len(starts) + row
+        traded, present = np.zeros((2, place.max() + 1))
+        traded[place], present[place] = volume, 1.0
+        old = slice(starts[sessions], None)
+        found[old] = window_ratios(traded, present, sessions)[place[old] - 1]
         return found
 
-    local = pl.col("timestamp").dt.convert_time_zone("America/New_York")
-    minute = local.dt.hour().cast(pl.Int32) * 60 + local.dt.minute()
-    return mapped(usual, SESSION, minute, "volume")
+    return mapped(usual, SESSION, pl.col("timestamp").dt.epoch("s") // 60, "volume")
+
+
+def _midnights(minutes: Values) -> Values:
+    """The minutes (since 1970) at which the New York days of some minutes began."""
+    moments = pl.Series(minutes * 60).cast(pl.Int64)
+    local = pl.from_epoch(moments, "s").dt.replace_time_zone("UTC").dt.convert_time_zone(_NEW_YORK)
+    of_day = local.dt.hour().cast(pl.Float64) * 60 + local.dt.minute()
+    return minutes - of_day.to_numpy()
 
 
 @feature(

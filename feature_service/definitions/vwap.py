@@ -41,15 +41,16 @@ def vwap_session() -> pl.Expr:
     """Volume-weighted mean price of the session so far."""
 
     def so_far(numbers: Values, prices: Values, volume: Values) -> Values:
-        found = np.full(len(prices), np.nan)
         starts = [*starts_of(numbers), len(prices)]
+        # Distances from the first price: where the price stands still the answer is that price.
+        first = np.repeat(prices[starts[:-1]], np.diff(starts))
+        moved = (prices - first) * volume
+        traded = np.empty(len(volume))
         for start, end in pairwise(starts):
-            # Distances from the first price: where the price stands still the answer is that price.
-            first, traded = prices[start], np.cumsum(volume[start:end])
-            moved = np.cumsum((prices[start:end] - first) * volume[start:end])
-            mean = np.divide(moved, traded, out=found[start:end], where=traded > 0)
-            mean += first
-        return found
+            np.cumsum(volume[start:end], out=traded[start:end])
+            np.cumsum(moved[start:end], out=moved[start:end])
+        traded[traded == 0] = np.nan
+        return first + moved / traded
 
     return mapped(so_far, SESSION, "_mean_price", "volume")
 

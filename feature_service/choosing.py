@@ -87,3 +87,29 @@ def columns_of(
     if not groups:
         return None if columns is None else list(columns)
     return list(dict.fromkeys([*(columns or ()), *wanted.of_groups(groups)]))
+
+
+def to_read(
+    lk: Lake,
+    name: str,
+    columns: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    *,
+    timeframe: str | None = None,
+) -> tuple[str, list[str] | None]:
+    """Under which name, and which columns, to read what is stored of a set.
+
+    Args:
+        lk: The lake.
+        name: Of the set, with or without a form.
+        columns: Some of them, by name; None for all.
+        groups: All columns of these besides.
+        timeframe: Of the form.
+
+    Raises:
+        InvalidError: As :func:`choose`, :func:`readable` and :func:`columns_of`.
+    """
+    if groups:
+        wanted = choose(lk, name, timeframe=timeframe)
+        return wanted.name, columns_of(wanted, columns, groups)
+    return readable(lk, name, timeframe=timeframe), None if columns is None else list(columns)

@@ -1,5 +1,6 @@
 """Reading bars: one source per symbol, a range, a timeframe, adjusted or raw, now or as once known."""
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,10 @@ from lake.timeframes import READ_COLUMNS, WEEK, check_timeframe, minutes_of
 Span = tuple[datetime | None, datetime | None]
 
 
+#: More columns than a sentence has place for.
+_LISTED = 40
+
+
 class ColumnsError(InvalidError):
     """Columns that bars do not have."""
 
@@ -22,7 +27,12 @@ class ColumnsError(InvalidError):
         self.unknown, self.known = list(unknown), list(known)
 
     def __str__(self) -> str:
-        return f"There is no column {', '.join(self.unknown)}. Choose from {', '.join(self.known)}."
+        choice = ", ".join(self.known)
+        if len(self.known) > _LISTED:
+            near = difflib.get_close_matches(self.unknown[0], self.known, n=3)
+            few = [*near, *self.known[: 3 - len(near)]]
+            choice = f"{len(self.known):,} others, like {', '.join(few)}"
+        return f"There is no column {', '.join(self.unknown[:3])[:100]}. Choose from {choice}."
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def shell(barlake, home):
 
 def test_features_are_built_once_listed_and_exported(shell, tmp_path):
     first, again = shell("features", "build"), shell("features", "build", "spy")
-    listed = json.loads(shell("features", "list", "--json").out)
+    listed = json.loads(shell("features", "list", "--set", "core", "--json").out)
     exported = shell("features", "export", "SPY", "--to", str(tmp_path / "wide"))
 
     assert (first.code, again.code, exported.code) == (0, 0, 0), first.err + exported.err
@@ -63,7 +63,7 @@ def test_builds_and_exports_are_told_as_json(shell, tmp_path):
 
 
 def test_a_list_of_features_needs_no_lake(barlake):
-    answer = barlake("features", "list")
+    answer = barlake("features", "list", "--set", "core")
 
     assert answer.code == 0
     assert "sma_200" in answer.out

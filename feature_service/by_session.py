@@ -4,16 +4,18 @@ Needs the column ``session`` (``feature_service.inputs``). Sums are made bar by 
 session, so that a part of a history that begins with a session gives the bits of the whole.
 """
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from feature_service.inputs import SESSION
-from feature_service.windows import Values, mapped
+from feature_service.windows import mapped
 
+Values = NDArray[np.float64]
 How = Literal["first", "last", "max", "min", "sum"]
 Starts = NDArray[np.intp]
 
@@ -143,9 +145,29 @@ def week_of(day: pl.Expr) -> pl.Expr:
     return (day.to_physical() + _THURSDAY) // 7
 
 
-def starts_of(numbers: Values) -> Starts:
-    """Rows at which a number differs from the one before: the first rows of sessions."""
-    return np.flatnonzero(np.concatenate([[True], np.diff(numbers) != 0])[: len(numbers)])
+def once_a_session(function: Callable[..., Values], *columns: str) -> pl.Expr:
+    """A function of columns that are the same in all bars of a session: computed once for each.
+
+    Args:
+        function: Of one value a session of each column; NaN stands for null, in and out.
+        columns: Null or not in all bars of a session alike.
+    """
+
+    def run(series: Sequence[pl.Series]) -> pl.Series:
+        numbers = series[0].to_numpy()
+        starts = starts_of(numbers)
+        firsts = (one.gather(starts).cast(pl.Float64).to_numpy() for one in series[1:])
+        found = np.repeat(function(*firsts), np.diff([*starts, len(numbers)]))
+        return pl.Series(found, dtype=pl.Float64, nan_to_null=True)
+
+    return pl.map_batches([SESSION, *columns], run, return_dtype=pl.Float64)
+
+
+def starts_of(numbers: NDArray[Any]) -> Starts:
+    """Rows at which whole numbers that never fall differ from the one before."""
+    if len(numbers) == 0:
+        return np.empty(0, dtype=np.intp)
+    return np.unique(np.searchsorted(numbers, np.arange(numbers[0], numbers[-1] + 1)))
 
 
 def _of_each(values: Values, starts: Starts, how: How) -> Values:

@@ -1,7 +1,8 @@
-"""Levels, profiles, the calendar and the context agree with SQL and with examples done by hand."""
+"""Levels, the calendar and the context agree with SQL and with examples done by hand."""
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -161,7 +162,39 @@ def test_sql_agrees_on_the_calendar(bars):
     agree_with_sql(bars, CALENDAR, VIEW, 1e-9)
 
 
-covers([*LEVELS, *CALENDAR])
+WINDOW = "(ORDER BY timestamp ROWS BETWEEN {} PRECEDING AND CURRENT ROW)"
+BESIDE = """
+    WITH carried AS (
+        SELECT *, last_value(context_close IGNORE NULLS) OVER (
+            ORDER BY timestamp ROWS UNBOUNDED PRECEDING) AS context
+        FROM just_bars)
+    SELECT *, ln(close / lag(close) OVER o) AS own, ln(context / lag(context) OVER o) AS other,
+        lag(close, 30) OVER o AS close_30, lag(context, 30) OVER o AS context_30,
+        lag(context, 60) OVER o AS context_60, lag(context, 390) OVER o AS context_390
+    FROM carried WINDOW o AS (ORDER BY timestamp)
+"""
+
+
+def beside(function: str, bars: int, *columns: str) -> str:
+    window = f"OVER {WINDOW.format(bars - 1)}"
+    moved = " AND ".join(f"max({one}) {window} > min({one}) {window}" for one in columns)
+    return f"if(context_{bars} IS NOT NULL AND {moved}, {function} {window}, NULL)"
+
+
+CONTEXT = {
+    **{f"beta_{n}": beside("regr_slope(own, other)", n, "other") for n in (60, 390)},
+    **{f"correlation_{n}": beside("corr(own, other)", n, "own", "other") for n in (60, 390)},
+    "relative_strength_30": "close / close_30 - context / context_30",
+}
+
+
+@few
+@given(bars=thin_weeks())
+def test_sql_agrees_on_the_context(bars):
+    agree_with_sql(bars, CONTEXT, BESIDE)
+
+
+covers([*LEVELS, *CALENDAR, *CONTEXT])
 
 
 def bars_of(*rows: tuple[str, float, float, float, float], volume: float = 100.0) -> pl.DataFrame:
@@ -240,3 +273,20 @@ def test_a_swing_is_known_only_after_the_bars_that_confirm_it():
     assert [*found[10:]] == [105, 105]
     assert all(found[:10] != found[:10])
     assert [*values(bars, "swing_high_bars_5")[10:]] == [5, 6]
+
+
+def test_a_symbol_that_moves_twice_as_far_as_its_context_has_a_beta_of_two():
+    other = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 1e-3, 500)))
+    start = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
+    bars = pl.DataFrame(
+        {
+            "timestamp": [
+                start + timedelta(minutes=row % 390, days=row // 390) for row in range(500)
+            ],
+            "close": other**2,
+            "context_close": other,
+        }
+    ).with_columns(pl.col("timestamp").dt.date().alias("session_date"))
+
+    assert values(bars, "beta_390")[-1] == pytest.approx(2, rel=1e-9)
+    assert values(bars, "correlation_60")[-1] == pytest.approx(1, rel=1e-9)

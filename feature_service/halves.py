@@ -16,6 +16,11 @@ Join = Callable[[Parts, int, Parts, int], Parts]
 Moments = tuple[Values, Values]
 Comoments = tuple[Values, Values, Values, Values, Values]
 
+# Mean, sum of squares and sum of cubes: windows of so many parts have no fourth powers.
+_CUBES = 3
+# What a sum of weights that are zero is divided by; it is nothing beside any weight.
+_NEXT_TO_NOTHING = np.finfo(np.float64).tiny
+
 
 def window_means(values: Values, width: int) -> Values:
     """Mean of every whole window."""
@@ -140,49 +145,77 @@ def _join_trends(older: Parts, older_size: int, newer: Parts, newer_size: int) -
 
 def _join_shapes(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
     """Pébay, Formulas for Robust, One-Pass Parallel Computation of Higher-Order Moments (2008)."""
-    (mean, own, *powers), (after, more, *others) = _paired(older, older_size, newer, newer_size)
-    size = older_size + newer_size
-    ours, theirs = older_size / size, newer_size / size
-    step = after - mean
-    middle = _middle(mean, after, step, older_size, newer_size)
+    ours, theirs = _paired(older, older_size, newer, newer_size)
+    step = theirs[0] - ours[0]
+    middle = _middle(ours[0], theirs[0], step, older_size, newer_size)
+    if older_size == newer_size == 1:
+        return (middle, *_shapes_of_pairs(step, ours))
+    if older_size == newer_size:
+        return (middle, *_shapes_of_halves(step, ours, theirs, older_size))
+    return (middle, *_shapes_of_parts(step, ours, theirs, (older_size, newer_size)))
+
+
+def _shapes_of_pairs(step: Values, ours: Parts) -> Parts:
+    """Sums of powers of two bars' deviations: half of their distance, once up and once down."""
+    squares = step * step
+    squares *= 0.5
+    fourths = [0.5 * squares * squares] if len(ours) > _CUBES else []
+    return (squares, ours[2], *fourths)
+
+
+def _shapes_of_halves(step: Values, ours: Parts, theirs: Parts, size: int) -> Parts:
+    """Sums of powers of deviations, from those of two halves of a size."""
+    second, squares = step * step, ours[1] + theirs[1]
+    cubes = theirs[1] - ours[1]
+    cubes *= 1.5
+    cubes *= step
+    cubes += ours[2]
+    cubes += theirs[2]
+    found = [cubes]
+    if len(ours) > _CUBES:
+        fourths = second * (size / 8)
+        fourths += 1.5 * squares
+        fourths *= second
+        lean = theirs[2] - ours[2]
+        lean *= step
+        lean *= 2.0
+        fourths += lean
+        fourths += ours[3]
+        fourths += theirs[3]
+        found.append(fourths)
+    second *= size / 2
+    second += squares
+    return (second, *found)
+
+
+def _shapes_of_parts(step: Values, ours: Parts, theirs: Parts, sizes: tuple[int, int]) -> Parts:
+    """Sums of powers of deviations, from those of two parts of any sizes."""
+    size = sum(sizes)
+    own, other = (part / size for part in sizes)
     second = step * step
-    tilt = ours * more
-    tilt -= theirs * own
-    tilt *= 3.0
-    if older_size != newer_size:
-        tilt += second * (ours * theirs * (older_size - newer_size))
-    tilt *= step
-    tilt += powers[0]
-    tilt += others[0]
-    found = [tilt]
-    if len(powers) > 1:
-        found.append(_fourths(step, second, (own, *powers), (more, *others), (ours, theirs, size)))
-    second *= ours * newer_size
-    second += own
-    second += more
-    return (middle, second, *found)
-
-
-def _fourths(
-    step: Values,
-    second: Values,
-    older: Parts,
-    newer: Parts,
-    sizes: tuple[float, float, int],
-) -> Values:
-    """Sum of the fourth powers of a joined window's deviations, from the sums of lower powers."""
-    ours, theirs, size = sizes
-    found = second * (ours * theirs * size * (ours**2 - ours * theirs + theirs**2))
-    found += newer[0] * (6.0 * ours**2)
-    found += older[0] * (6.0 * theirs**2)
-    found *= second
-    lean = newer[1] * (4.0 * ours)
-    lean -= older[1] * (4.0 * theirs)
-    lean *= step
-    found += lean
-    found += older[2]
-    found += newer[2]
-    return found
+    cubes = (3.0 * own) * theirs[1]
+    cubes -= (3.0 * other) * ours[1]
+    cubes += second * (own * other * (sizes[0] - sizes[1]))
+    cubes *= step
+    cubes += ours[2]
+    cubes += theirs[2]
+    found = [cubes]
+    if len(ours) > _CUBES:
+        fourths = second * (own * other * size * (own**2 - own * other + other**2))
+        fourths += theirs[1] * (6.0 * own**2)
+        fourths += ours[1] * (6.0 * other**2)
+        fourths *= second
+        lean = theirs[2] * (4.0 * own)
+        lean -= ours[2] * (4.0 * other)
+        lean *= step
+        fourths += lean
+        fourths += ours[3]
+        fourths += theirs[3]
+        found.append(fourths)
+    second *= own * sizes[1]
+    second += ours[1]
+    second += theirs[1]
+    return (second, *found)
 
 
 def _join_comoments(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
@@ -206,7 +239,7 @@ def _join_comoments(older: Parts, older_size: int, newer: Parts, newer_size: int
 def _join_averages(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
     (mean, weight), (after, more) = _paired(older, older_size, newer, newer_size)
     both = weight + more
-    share = more / np.where(both > 0, both, 1.0)
+    share = more / (both + _NEXT_TO_NOTHING)
     step = after - mean
     step *= share
     step += mean

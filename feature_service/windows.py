@@ -31,6 +31,34 @@ from feature_service.halves import (
     window_trends,
 )
 
+__all__ = [
+    "Values",
+    "mapped",
+    "price_before",
+    "rolling_age_of_highest",
+    "rolling_age_of_lowest",
+    "rolling_average",
+    "rolling_beta",
+    "rolling_correlation",
+    "rolling_highest",
+    "rolling_kurtosis",
+    "rolling_lowest",
+    "rolling_mean",
+    "rolling_mean_deviation",
+    "rolling_skew",
+    "rolling_std",
+    "rolling_sum",
+    "rolling_variance",
+    "rolling_weighted_mean",
+    "rolling_zscore",
+    "window_comoments",
+    "window_distances",
+    "window_means",
+    "window_moments",
+    "window_ratios",
+    "windowed",
+]
+
 Moments64 = NDArray[np.int64]
 
 # Passes go over so many windows at a time, which then stay in the processor's cache.

@@ -10,6 +10,8 @@ from feature_service.registry import feature
 from feature_service.windows import Values, mapped, rolling_mean, rolling_zscore, window_ratios
 
 _NEW_YORK = "America/New_York"
+# In microseconds.
+_MINUTE = 60_000_000
 _WINDOWS = [{"bars": bars} for bars in (20, 60)]
 
 
@@ -72,22 +74,26 @@ def volume_zscore(bars: int) -> pl.Expr:
 def minute_volume(sessions: int) -> pl.Expr:
     """Mean volume of the same New York minute in the sessions before; 0 where none of them has such a bar."""
 
-    def usual(numbers: Values, minutes: Values, volume: Values) -> Values:
+    def usual(numbers: Values, moments: Values, volume: Values) -> Values:
         found = np.full(len(volume), np.nan)
         starts = starts_of(numbers)
-        if len(starts) <= sessions:
+        days = len(starts)
+        if days <= sessions:
             return found
         # All sessions of the first minute of the day, then all of the second, and so on.
-        row = np.repeat(np.arange(len(starts)), np.diff([*starts, len(numbers)]))
-        of_day = minutes - np.repeat(_midnights(minutes[starts]), np.diff([*starts, len(numbers)]))
-        place = (of_day - of_day.min()).astype(np.intp) * len(starts) + row
-        traded, present = np.zeros((2, place.max() + 1))
-        traded[place], present[place] = volume, 1.0
-        old = slice(starts[sessions], None)
-        found[old] = window_ratios(traded, present, sessions)[place[old] - 1]
+        place = np.floor(moments / _MINUTE)
+        first = np.arange(days) - _midnights(place[starts]) * days
+        place *= days
+        place += np.repeat(first, np.diff([*starts, len(volume)]))
+        place -= place.min() // days * days
+        rows = place.astype(np.intp)
+        traded, present = np.zeros((2, rows.max() + 1))
+        traded[rows], present[rows] = volume, 1.0
+        old = starts[sessions]
+        found[old:] = window_ratios(traded, present, sessions)[rows[old:] - 1]
         return found
 
-    return mapped(usual, SESSION, pl.col("timestamp").dt.epoch("s") // 60, "volume")
+    return mapped(usual, SESSION, pl.col("timestamp").dt.epoch("us"), "volume")
 
 
 def _midnights(minutes: Values) -> Values:
@@ -95,7 +101,8 @@ def _midnights(minutes: Values) -> Values:
     moments = pl.Series(minutes * 60).cast(pl.Int64)
     local = pl.from_epoch(moments, "s").dt.replace_time_zone("UTC").dt.convert_time_zone(_NEW_YORK)
     of_day = local.dt.hour().cast(pl.Float64) * 60 + local.dt.minute()
-    return minutes - of_day.to_numpy()
+    began: Values = minutes - of_day.to_numpy()
+    return began
 
 
 @feature(

@@ -8,6 +8,7 @@ from app.api.routes import (
     coverage,
     docs,
     events,
+    feature_sets,
     features,
     gaps,
     health,
@@ -32,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     gaps.router,
     instruments.router,
     lists.router,
+    feature_sets.router,  # before those of features, which take any symbol
     features.router,
     models.router,
     simulations.router,

@@ -6,10 +6,13 @@ the last one stopped and has the bits of one over the whole history.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import polars as pl
 
-from feature_service.windows import rolling_mean
+from feature_service.halves import Values, window_means
+from feature_service.windows import mapped
 
 #: Before the name of a column that holds values known already.
 HELD = "held_"
@@ -40,18 +43,7 @@ class Ewm:
             held: Its values in the first rows.
             known: How many those are; 0 at the beginning of a history.
         """
-        if known:
-            values = pl.when(known <= _ROW).then(self.column).when(known - 1 == _ROW).then(held)
-            return pl.when(known > _ROW).then(held).otherwise(self._followed(values))
-        seeded = self.first + self.width - 1
-        # Not polars' own mean: its bits depend on where in memory the slice happens to lie.
-        seed = rolling_mean(self.column.slice(self.first, self.width), self.width).last()
-        return self._followed(
-            pl.when(seeded < _ROW).then(self.column).when(seeded == _ROW).then(seed)
-        )
-
-    def _followed(self, values: pl.Expr) -> pl.Expr:
-        return values.ewm_mean(alpha=self.alpha, adjust=False, min_samples=1, ignore_nulls=True)
+        return mapped(partial(_smoothed, self, known), self.column, *([held] if known else []))
 
 
 @dataclass(frozen=True)
@@ -88,6 +80,27 @@ class Newest:
         if not known:
             return self.column.forward_fill()
         return pl.when(known > _ROW).then(held).otherwise(self.column).forward_fill()
+
+
+def _smoothed(ewm: Ewm, known: int, column: Values, *held: Values) -> Values:
+    """The values of an exponential mean, from its seed or from what is held of it."""
+    found = np.full(len(column), np.nan)
+    if known:
+        (before,) = held
+        found[:known] = before[:known]
+        begin, seed = known - 1, before[known - 1]
+    else:
+        begin = ewm.first + ewm.width - 1
+        if begin >= len(column):
+            return found
+        # Not a plain mean: its bits depend on where in memory the slice happens to lie.
+        seed = window_means(column[ewm.first : begin + 1], ewm.width)[0]
+    values = column[begin:].copy()
+    values[0] = seed
+    series = pl.Series(values, nan_to_null=True)
+    smooth = series.ewm_mean(alpha=ewm.alpha, adjust=False, min_samples=1, ignore_nulls=True)
+    found[begin:] = smooth.to_numpy()
+    return found
 
 
 Recursion = Ewm | RunningSum | Newest

@@ -28,17 +28,29 @@ _USUAL = 0.015
 
 
 @feature(
+    "_move",
+    group="momentum",
+    unit="USD per share",
+    source="TA-Lib MOM over one bar",
+    warm_up=lambda: 1,
+)
+def move() -> pl.Expr:
+    """The close less the close before."""
+    return pl.col("close").diff()
+
+
+@feature(
     "_rsi_up_{bars}",
     group="momentum",
     unit="USD per share",
     source=_WILDER,
     each=_RSI,
     warm_up=lambda bars: bars,
+    parents=["_move"],
 )
 def rsi_up(bars: int) -> Ewm:
     """Wilder's mean of the rises."""
-    rises = pl.col("close").diff().clip(lower_bound=0.0)
-    return Ewm(rises, first=1, width=bars, alpha=1 / bars)
+    return Ewm(pl.col("_move").clip(lower_bound=0.0), first=1, width=bars, alpha=1 / bars)
 
 
 @feature(
@@ -48,11 +60,11 @@ def rsi_up(bars: int) -> Ewm:
     source=_WILDER,
     each=_RSI,
     warm_up=lambda bars: bars,
+    parents=["_move"],
 )
 def rsi_down(bars: int) -> Ewm:
     """Wilder's mean of the falls."""
-    falls = (-pl.col("close").diff()).clip(lower_bound=0.0)
-    return Ewm(falls, first=1, width=bars, alpha=1 / bars)
+    return Ewm((-pl.col("_move")).clip(lower_bound=0.0), first=1, width=bars, alpha=1 / bars)
 
 
 @feature(
@@ -209,14 +221,13 @@ def momentum(bars: int) -> pl.Expr:
 )
 def mfi(bars: int) -> pl.Expr:
     """Money flow index: the share of rising money; 50 while none flows either way."""
-    price, before = pl.col("_typical_price"), pl.col("_typical_price").shift(1)
-    rose, fell = price > before * _A_MOVE, before > price * _A_MOVE
-    money = pl.when(before.is_not_null()).then(price * pl.col("volume"))
 
-    def index(rising: Values, falling: Values) -> Values:
-        up = window_means(rising, bars)
-        both = up + window_means(falling, bars)
+    def index(prices: Values, volume: Values) -> Values:
+        before, price = prices[:-1], prices[1:]
+        money = price * volume[1:]
+        up = window_means(money * (price > before * _A_MOVE), bars)
+        both = up + window_means(money * (before > price * _A_MOVE), bars)
         share = up / np.where(both == 0, 1.0, both)
         return np.where(both == 0, _NEITHER_SIDE, 100.0 * share)
 
-    return windowed(index, bars, money * rose.cast(pl.Float64), money * fell.cast(pl.Float64))
+    return windowed(index, bars + 1, "_typical_price", "volume")

@@ -23,7 +23,8 @@ _BODY = 2 * math.log(2) - 1
 @feature("_range_squared", group="volatility", unit=_UNIT, source=_PARKINSON)
 def range_squared() -> pl.Expr:
     """Square of the logarithm of high over low."""
-    return (pl.col("high") / pl.col("low")).log() ** 2
+    width = (pl.col("high") / pl.col("low")).log()
+    return width * width
 
 
 @feature("_body", group="volatility", unit=_UNIT, source="ln(close / open)")
@@ -60,6 +61,18 @@ def rogers_satchell() -> pl.Expr:
 
 
 @feature(
+    "_garman_klass",
+    group="volatility",
+    unit=_UNIT,
+    source=_GARMAN_KLASS,
+    parents=["_range_squared", "_body"],
+)
+def garman_klass_of_a_bar() -> pl.Expr:
+    """Variance of one bar without a drift."""
+    return 0.5 * pl.col("_range_squared") - _BODY * (pl.col("_body") * pl.col("_body"))
+
+
+@feature(
     "parkinson_{bars}",
     group="volatility",
     unit=_UNIT,
@@ -80,12 +93,11 @@ def parkinson(bars: int) -> pl.Expr:
     source=_GARMAN_KLASS,
     each=_WINDOWS,
     warm_up=lambda bars: bars - 1,
-    parents=["_range_squared", "_body"],
+    parents=["_garman_klass"],
 )
 def garman_klass(bars: int) -> pl.Expr:
     """Garman's and Klass's volatility of the newest bars, from open, high, low and close."""
-    one = 0.5 * pl.col("_range_squared") - _BODY * pl.col("_body") ** 2
-    return rolling_mean(one, bars).clip(lower_bound=0.0).sqrt()
+    return rolling_mean("_garman_klass", bars).clip(lower_bound=0.0).sqrt()
 
 
 @feature(

@@ -18,7 +18,7 @@ from statistics import median
 import polars as pl
 
 import lake
-from bench import market
+from bench import features, market
 
 ROOT = Path(__file__).parent
 RESULTS = ROOT / "results" / "latest.json"
@@ -92,6 +92,7 @@ def _measured(folder: Path) -> list[Row]:
         _within("cold import, open, a day, above bare imports", ours, {}, "cold", 150),
     ]
     rest = [*_sizes(home, theirs), *_ingest(folder), *_live(folder), *_planner()]
+    rest += _features(home, folder)
     return [*rows, _beside_a_writer(crowd), *loads, *rest]
 
 
@@ -176,6 +177,59 @@ def _planner() -> list[Row]:
         full = minutes / ratio
         rows.append(Row(work, "min", minutes, "full pages", full, ratio, "ratio <= 1.1", met))
     return rows
+
+
+def _features(home: Path, folder: Path) -> list[Row]:
+    """Twenty columns beside TA-Lib, and the widest set in a lake."""
+    bars = [str(file) for file in features.write(folder)]
+    ours: Figures = {}
+    theirs: Figures = {}
+    wide: Figures = {}
+    for turn in range(ROUNDS):
+        _add(ours, _ran([sys.executable, "-m", "bench.features", "twenty", *bars]))
+        if PEERS.exists():
+            _add(theirs, _ran([str(PEERS), "-m", "bench.peers.talib_twenty", *bars]))
+        lake_of_its_own = _copy(home, ROUNDS + 1 + turn)
+        _add(wide, _ran([sys.executable, "-m", "bench.features", "wide", lake_of_its_own]))
+    mine = median(ours["twenty"])
+    peer = median(theirs["twenty"]) if theirs else None
+    ratio = mine / peer if peer else None
+    threads = f"{ours['threads'][0]:.0f} threads"
+    columns, rows = (wide[name][0] for name in ("columns", "rows"))
+    work = f"wide, {columns:.0f} columns over {rows / 1e3:.0f} k rows"
+    goals = {
+        "compute": (f"{work}: computed", "s", 1.0),
+        "committed": (f"{work}: from bars to committed", "s", 2.5),
+        "memory": (f"{work}: peak memory beside the result", "x", 6.0),
+        "append": ("wide, one session added to five years", "ms", 200.0),
+        "latest": ("core, the newest row after a live bar", "ms", 10.0),
+    }
+    twenty = Row(
+        f"20 columns over 2.1 M bars, {threads}",
+        "ms",
+        mine,
+        "TA-Lib, 1 thread",
+        peer,
+        ratio,
+        "ratio <= 1",
+        None if ratio is None else ratio <= 1,
+    )
+    return [
+        twenty,
+        *(
+            Row(
+                name,
+                unit,
+                median(wide[key]),
+                "",
+                None,
+                None,
+                f"<= {most:g}",
+                median(wide[key]) <= most,
+            )
+            for key, (name, unit, most) in goals.items()
+        ),
+    ]
 
 
 def _live(folder: Path) -> list[Row]:

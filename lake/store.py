@@ -251,15 +251,7 @@ class Lake:
         above: tuple[str, int] | None = None,
     ) -> list[tuple[object, ...]]:
         """Rows of a ledger, in no order; numbers and times may come as text (``lake.ledgers``)."""
-        rows = self._ledgers.rows(table, columns, keys, above)
-        if rows is not None:
-            return rows
-        where = " AND ".join(f'"{name}" IN ?' for name in keys)
-        more = "" if above is None else f' AND "{above[0]}" > {above[1]:d}'
-        chosen = ", ".join(f'"{column}"' for column in columns)
-        with self.reading() as connection:
-            query = f"SELECT {chosen} FROM {table} WHERE {where}{more}"
-            return connection.execute(query, [[*values] for values in keys.values()]).fetchall()
+        return self._ledgers.all_rows(table, columns, keys, above)
 
     def covered(self, symbol: str, source: str, *, dataset: str = "bars_1m") -> list[Interval]:
         """What was fetched completely from a source: merged intervals (UTC, end outside)."""

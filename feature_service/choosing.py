@@ -35,18 +35,21 @@ def choose(
     form = _Form(timeframe, hours, adjust, context)
     try:
         return sets.feature_set(name, **form._asdict())
-    except FeatureSetError as error:
+    except FeatureSetError:
         if lk is None:
             raise
         # mine_1h_raw may be a set of that name, or a form of mine_1h, or of mine.
         stored = stored_set(lk, *reversed([*accumulate(name.split("_"), "{}_{}".format)]))
         if stored is None:
-            own = [one.name for one in stored_sets(lk)]
-            raise FeatureSetError(name, sorted([*error.known, *own])) from None
+            raise _nobody(lk, name) from None
     try:
         return _formed(stored, name, form)
-    except FeatureSetError as error:
-        raise FeatureSetError(name, sorted([*sets.sets(), *error.known])) from None
+    except FeatureSetError:
+        raise _nobody(lk, name) from None
+
+
+def _nobody(lk: Lake, name: str) -> FeatureSetError:
+    return FeatureSetError(name, sorted([*sets.sets(), *(one.name for one in stored_sets(lk))]))
 
 
 class _Form(NamedTuple):

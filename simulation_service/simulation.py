@@ -243,13 +243,14 @@ def _warnings(model: Model, bars: pl.DataFrame, silent: int) -> list[str]:
 
 
 def _simulate(lk: Lake, asked: _Asked, prepared: _Prepared, mode: Mode) -> SimulationResult:
+    times = prepared.market.bars.select("timestamp", "session_date")
     facts = {
         **asked.strategy.facts,
         **mode.facts,
         "cash": asked.cash,
         "file_hash": asked.model.stored.file_hash,
         "market_hash": prepared.market.content_hash,
-        "signals_hash": content_hash(pl.DataFrame({"direction": prepared.directions})),
+        "signals_hash": content_hash(times.with_columns(direction=prepared.directions)),
         "code": code_version(*_ROOMS),
     }
     simulation_id = digest(facts)[:12]

@@ -47,8 +47,8 @@ def vwap_session() -> pl.Expr:
         moved = (prices - first) * volume
         traded = np.empty(len(volume))
         for start, end in pairwise(starts):
-            np.cumsum(volume[start:end], out=traded[start:end])
-            np.cumsum(moved[start:end], out=moved[start:end])
+            np.add.accumulate(volume[start:end], out=traded[start:end])
+            np.add.accumulate(moved[start:end], out=moved[start:end])
         traded[traded == 0] = np.nan
         return first + moved / traded
 

@@ -14,6 +14,7 @@ _LAGS = [{"bars": bars} for bars in (1, 2, 3, 5, 10)]
     source="close, bars ago",
     each=_LAGS,
     warm_up=lambda bars: bars,
+    value_range=(0.0, None),
 )
 def close_lag(bars: int) -> pl.Expr:
     """The close a count of bars ago."""
@@ -28,6 +29,7 @@ def close_lag(bars: int) -> pl.Expr:
     each=_LAGS,
     warm_up=lambda bars: bars + 1,
     parents=["return_1"],
+    value_range=(-1.0, None),
 )
 def return_lag(bars: int) -> pl.Expr:
     """The one-bar return a count of bars ago."""
@@ -41,6 +43,7 @@ def return_lag(bars: int) -> pl.Expr:
     source="volume, bars ago",
     each=_LAGS,
     warm_up=lambda bars: bars,
+    value_range=(0.0, None),
 )
 def volume_lag(bars: int) -> pl.Expr:
     """The volume a count of bars ago."""

@@ -190,6 +190,7 @@ def cci(bars: int) -> pl.Expr:
     source="TA-Lib ROC",
     each=[{"bars": 10}],
     warm_up=lambda bars: bars,
+    value_range=(-100.0, None),
 )
 def roc(bars: int) -> pl.Expr:
     """Rate of change: how far the close has moved over a count of bars."""

@@ -80,6 +80,7 @@ def garman_klass_of_a_bar() -> pl.Expr:
     each=_WINDOWS,
     warm_up=lambda bars: bars - 1,
     parents=["_range_squared"],
+    value_range=(0.0, None),
 )
 def parkinson(bars: int) -> pl.Expr:
     """Parkinson's volatility of the newest bars, from high and low."""
@@ -94,6 +95,7 @@ def parkinson(bars: int) -> pl.Expr:
     each=_WINDOWS,
     warm_up=lambda bars: bars - 1,
     parents=["_garman_klass"],
+    value_range=(0.0, None),
 )
 def garman_klass(bars: int) -> pl.Expr:
     """Garman's and Klass's volatility of the newest bars, from open, high, low and close."""
@@ -108,6 +110,7 @@ def garman_klass(bars: int) -> pl.Expr:
     each=_WINDOWS,
     warm_up=lambda bars: bars,
     parents=["_jump", "_body", "_rogers_satchell"],
+    value_range=(0.0, None),
 )
 def yang_zhang(bars: int) -> pl.Expr:
     """Yang's and Zhang's volatility of the newest bars, which counts what lies between bars too."""

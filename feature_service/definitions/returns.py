@@ -28,6 +28,7 @@ def _session_is_younger(minutes: int) -> pl.Expr:
     source="TA-Lib ROCP",
     each=_BARS,
     warm_up=lambda bars: bars,
+    value_range=(-1.0, None),
 )
 def return_over_bars(bars: int) -> pl.Expr:
     """Change of the close over a count of bars."""
@@ -70,6 +71,7 @@ def close_before(minutes: int) -> pl.Expr:
     null_rule=_YOUNG,
     null_when=_session_is_younger,
     parents=["_close_before_{minutes}m"],
+    value_range=(-1.0, None),
 )
 def return_over_minutes(minutes: int) -> pl.Expr:
     """Change of the close over clock time, within the session."""
@@ -97,6 +99,7 @@ def log_return_over_minutes(minutes: int) -> pl.Expr:
     unit="share of the session's first open",
     source="close / first open of the session - 1",
     intraday=True,
+    value_range=(-1.0, None),
 )
 def return_since_open() -> pl.Expr:
     """Change of the close since the session's first open."""

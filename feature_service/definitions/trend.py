@@ -24,6 +24,7 @@ _HALFWAY = 0.5
     source="TA-Lib SMA",
     each=[{"bars": bars} for bars in (5, 10, 20, 50, 60, 100, 200)],
     warm_up=lambda bars: bars - 1,
+    value_range=(0.0, None),
 )
 def sma(bars: int) -> pl.Expr:
     """Mean close of the newest bars, the current one among them."""
@@ -37,6 +38,7 @@ def sma(bars: int) -> pl.Expr:
     source="TA-Lib EMA, seeded with the mean of the first closes",
     each=[{"bars": bars} for bars in (9, 12, 26, 50, 200)],
     warm_up=lambda bars: bars - 1,
+    value_range=(0.0, None),
 )
 def ema(bars: int) -> Ewm:
     """Exponential mean of the close with weight 2 / (bars + 1)."""
@@ -50,6 +52,7 @@ def ema(bars: int) -> Ewm:
     source="TA-Lib WMA",
     each=[{"bars": 20}],
     warm_up=lambda bars: bars - 1,
+    value_range=(0.0, None),
 )
 def wma(bars: int) -> pl.Expr:
     """Mean close of the newest bars, weighing 1 for the oldest and one more for each after it."""
@@ -64,6 +67,7 @@ def wma(bars: int) -> pl.Expr:
     each=[{"bars": bars} for bars in (5, 20, 50, 200)],
     warm_up=lambda bars: bars - 1,
     parents=["sma_{bars}"],
+    value_range=(-1.0, None),
 )
 def sma_distance(bars: int) -> pl.Expr:
     """How far the close is above its mean."""
@@ -78,6 +82,7 @@ def sma_distance(bars: int) -> pl.Expr:
     each=[{"bars": bars} for bars in (9, 26, 50, 200)],
     warm_up=lambda bars: bars - 1,
     parents=["ema_{bars}"],
+    value_range=(-1.0, None),
 )
 def ema_distance(bars: int) -> pl.Expr:
     """How far the close is above its exponential mean."""
@@ -148,6 +153,7 @@ def macd_histogram(fast: int, slow: int, signal: int) -> pl.Expr:
     source=f"{_DONCHIAN}; TA-Lib MAX of the high",
     each=[{"bars": bars} for bars in (14, 20, 60)],
     warm_up=lambda bars: bars - 1,
+    value_range=(0.0, None),
 )
 def highest(bars: int) -> pl.Expr:
     """Highest price of the newest bars, the current one among them."""
@@ -161,6 +167,7 @@ def highest(bars: int) -> pl.Expr:
     source=f"{_DONCHIAN}; TA-Lib MIN of the low",
     each=[{"bars": bars} for bars in (14, 20, 60)],
     warm_up=lambda bars: bars - 1,
+    value_range=(0.0, None),
 )
 def lowest(bars: int) -> pl.Expr:
     """Lowest price of the newest bars, the current one among them."""

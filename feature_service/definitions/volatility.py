@@ -21,6 +21,7 @@ _FOURTEEN = [{"bars": 14}]
     source="TA-Lib STDDEV (of the population)",
     each=_TWENTY_OR_SIXTY,
     warm_up=lambda bars: bars - 1,
+    value_range=(0.0, None),
 )
 def std(bars: int) -> pl.Expr:
     """Standard deviation of the close over the newest bars; exactly zero where it stood still."""
@@ -35,6 +36,7 @@ def std(bars: int) -> pl.Expr:
     each=_TWENTY,
     warm_up=lambda bars: bars - 1,
     parents=["sma_{bars}"],
+    value_range=(0.0, None),
 )
 def bb_middle(bars: int) -> pl.Expr:
     """Middle Bollinger band: the mean close."""
@@ -77,6 +79,7 @@ def bb_lower(bars: int) -> pl.Expr:
     each=_TWENTY,
     warm_up=lambda bars: bars - 1,
     parents=["sma_{bars}", "std_{bars}"],
+    value_range=(0.0, None),
 )
 def bb_width(bars: int) -> pl.Expr:
     """Distance between the bands over the middle band."""
@@ -109,6 +112,7 @@ def bb_percent(bars: int) -> pl.Expr:
     each=_TWENTY_OR_SIXTY,
     warm_up=lambda bars: bars,
     parents=["log_return_1"],
+    value_range=(0.0, None),
 )
 def volatility(bars: int) -> pl.Expr:
     """Standard deviation of the newest log returns."""
@@ -121,6 +125,7 @@ def volatility(bars: int) -> pl.Expr:
     unit="USD per share",
     source=f"{_WILDER}; TA-Lib TRANGE",
     warm_up=lambda: 1,
+    value_range=(0.0, None),
 )
 def true_range() -> pl.Expr:
     """The bar's range, widened to the close before it."""
@@ -137,6 +142,7 @@ def true_range() -> pl.Expr:
     each=_FOURTEEN,
     warm_up=lambda bars: bars,
     parents=["true_range"],
+    value_range=(0.0, None),
 )
 def atr(bars: int) -> Ewm:
     """Wilder's mean of the true range."""
@@ -151,6 +157,7 @@ def atr(bars: int) -> Ewm:
     each=_FOURTEEN,
     warm_up=lambda bars: bars,
     parents=["atr_{bars}"],
+    value_range=(0.0, None),
 )
 def natr(bars: int) -> pl.Expr:
     """Wilder's mean of the true range over the close."""

@@ -22,6 +22,7 @@ _WINDOWS = [{"bars": bars} for bars in (20, 60)]
     source="TA-Lib SMA of the volume",
     each=_WINDOWS,
     warm_up=lambda bars: bars - 1,
+    value_range=(0.0, None),
 )
 def volume_sma(bars: int) -> pl.Expr:
     """Mean volume of the newest bars, the current one among them."""
@@ -38,6 +39,7 @@ def volume_sma(bars: int) -> pl.Expr:
     null_rule="where nothing was traded in the {bars} bars before",
     null_when=lambda bars: pl.col("volume").rolling_max(bars).shift(1) == 0,
     parents=["volume_sma_{bars}"],
+    value_range=(0.0, None),
 )
 def relative_volume(bars: int) -> pl.Expr:
     """Volume over the mean of the bars before; the current bar is left out of its own mean."""
@@ -118,6 +120,7 @@ def _midnights(minutes: Values) -> Values:
     ),
     parents=["_minute_volume_{sessions}"],
     intraday=True,
+    value_range=(0.0, None),
 )
 def relative_volume_minute(sessions: int) -> pl.Expr:
     """Volume over the mean of the same New York minute's bars in the sessions before, which is free of the day's shape."""
@@ -131,6 +134,7 @@ def relative_volume_minute(sessions: int) -> pl.Expr:
     unit="USD",
     source="price times volume; the price is the bar's VWAP, or its typical price where it has none",
     parents=["_mean_price"],
+    value_range=(0.0, None),
 )
 def dollar_volume() -> pl.Expr:
     """How much money was traded."""
@@ -145,6 +149,7 @@ def dollar_volume() -> pl.Expr:
     each=[{"bars": 20}],
     warm_up=lambda bars: bars - 1,
     parents=["dollar_volume"],
+    value_range=(0.0, None),
 )
 def dollar_volume_sma(bars: int) -> pl.Expr:
     """Mean money traded in the newest bars, the current one among them."""

@@ -36,6 +36,7 @@ def mean_price() -> pl.Expr:
     null_when=lambda: pl.col("volume").cum_max().over("session_date") == 0,
     parents=["_mean_price"],
     intraday=True,
+    value_range=(0.0, None),
 )
 def vwap_session() -> pl.Expr:
     """Volume-weighted mean price of the session so far."""
@@ -64,6 +65,7 @@ def vwap_session() -> pl.Expr:
     null_when=lambda: pl.col("volume").cum_max().over("session_date") == 0,
     parents=["vwap_session"],
     intraday=True,
+    value_range=(-1.0, None),
 )
 def vwap_session_distance() -> pl.Expr:
     """How far the close is above the volume-weighted mean price of the session so far."""
@@ -80,6 +82,7 @@ def vwap_session_distance() -> pl.Expr:
     null_rule="where nothing was traded in {bars} bars",
     null_when=lambda bars: pl.col("volume").rolling_max(bars) == 0,
     parents=["_mean_price"],
+    value_range=(0.0, None),
 )
 def vwap(bars: int) -> pl.Expr:
     """Volume-weighted mean price of the newest bars, the current one among them."""
@@ -96,6 +99,7 @@ def vwap(bars: int) -> pl.Expr:
     null_rule="where nothing was traded in {bars} bars",
     null_when=lambda bars: pl.col("volume").rolling_max(bars) == 0,
     parents=["vwap_{bars}"],
+    value_range=(-1.0, None),
 )
 def vwap_distance(bars: int) -> pl.Expr:
     """How far the close is above the volume-weighted mean price of the newest bars."""

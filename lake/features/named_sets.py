@@ -4,9 +4,13 @@ Nothing is overwritten: a later definition of a name stands for it, and a row wi
 says that the set was dropped. What a definition means is the feature service's affair.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from lake.features.naming import check_set_name
 
@@ -30,18 +34,20 @@ class StoredSet:
 
 def stored_set(lk: "Lake", *names: str) -> StoredSet | None:
     """The set that stands of the first of some names that has one; None if none has."""
-    rows = lk.ledger_rows("feature_sets", ["name", "definition", "created_at"], {"name": names})
-    standing = _standing(rows)
-    return next((standing[name] for name in names if name in standing), None)
+    columns = ["name", "definition", "created_at"]
+    with _before_layout_5():
+        standing = _standing(lk.ledger_rows("feature_sets", columns, {"name": names}))
+        return next((standing[name] for name in names if name in standing), None)
+    return None
 
 
 def stored_sets(lk: "Lake") -> list[StoredSet]:
     """All that stand, by name."""
-    with lk.reading() as connection:
-        rows = connection.execute(
-            "SELECT name, definition, created_at FROM feature_sets"
-        ).fetchall()
-    return sorted(_standing(rows).values(), key=lambda one: one.name)
+    query = "SELECT name, definition, created_at FROM feature_sets"
+    with _before_layout_5(), lk.reading() as connection:
+        rows = connection.execute(query).fetchall()
+        return sorted(_standing(rows).values(), key=lambda one: one.name)
+    return []
 
 
 def store_set(lk: "Lake", name: str, definition: str | None) -> bool:
@@ -74,6 +80,13 @@ def store_set(lk: "Lake", name: str, definition: str | None) -> bool:
             "INSERT INTO feature_sets VALUES (?, ?, ?)", [name, definition, transaction.recorded_at]
         )
     return True
+
+
+@contextmanager
+def _before_layout_5() -> Iterator[None]:
+    """An older lake that can only be read has no such table, and no sets."""
+    with suppress(duckdb.CatalogException):
+        yield
 
 
 def _standing(rows: list[tuple[object, ...]]) -> dict[str, StoredSet]:

@@ -261,7 +261,8 @@ def mapped(function: Callable[..., Values], *columns: str | pl.Expr) -> pl.Expr:
 def _blocked(kernel: Callable[..., Values], width: int, *columns: Values) -> Values:
     """Apply a kernel of whole windows block by block; NaN before the first whole window."""
     rows = len(columns[0])
-    found = np.full(rows, np.nan)
+    found = np.empty(rows)
+    found[: width - 1] = np.nan
     for first in range(0, rows - width + 1, _BLOCK):
         windows = kernel(*(values[first : first + _BLOCK + width - 1] for values in columns))
         found[first + width - 1 :][: len(windows)] = windows

@@ -86,7 +86,8 @@ def test_a_folder_with_few_sessions_is_enough(tmp_path, count):
     days = [date(2024, 11, 27), date(2024, 12, 2), date(2024, 12, 3)][:count]
     data = folder_of_bars(tmp_path / "bars", days, ("SPY", "IBM"))
 
-    done = demo(tmp_path / "data", BARLAKE_DEMO_DATA=str(data), BARLAKE_DEMO_SYMBOLS="SPY,IBM")
+    asked = {"BARLAKE_DEMO_DATA": str(data), "BARLAKE_DEMO_SYMBOLS": "SPY,IBM"}
+    done = demo(tmp_path / "data", **asked, BARLAKE_WORKERS="1")
 
     assert done.returncode == 0, done.stdout + done.stderr
     with lake.open(tmp_path / "data" / "demo-bars") as made:
@@ -105,7 +106,7 @@ def test_a_folder_with_few_sessions_is_enough(tmp_path, count):
     ],
 )
 def test_what_it_cannot_use_is_a_sentence(tmp_path, environment, says):
-    done = demo(tmp_path / "data", **environment)
+    done = demo(tmp_path / "data", **environment, BARLAKE_WORKERS="1")
 
     assert done.returncode == 2, done.stdout + done.stderr
     assert says in done.stderr

@@ -17,7 +17,7 @@ from sandbox.config import SandboxConfig
 from sandbox.serve import running
 from tests.cli.conftest import clean_environment
 
-YEARS = ("--start", "2016-01-04", "--end", "2019-12-31")
+YEARS = ("--start", "2017-01-03", "--end", "2019-12-31")
 WEEK = ("--start", "2024-11-04", "--end", "2024-11-08")
 
 
@@ -31,7 +31,7 @@ def sandbox() -> Iterator[dict[str, str]]:
         }
 
 
-def test_bars_come_here_without_a_broker_and_only_once(barlake, sandbox):
+def test_bars_come_here_without_a_broker_and_only_once(barlake, quick, sandbox):
     first = barlake("ingest", "spy", "QQQ", *WEEK, "--here", "--json", env=sandbox)
     again = barlake("ingest", "SPY", *WEEK, "--here", "--json", env=sandbox)
 
@@ -41,44 +41,44 @@ def test_bars_come_here_without_a_broker_and_only_once(barlake, sandbox):
     assert (job["source"], job["state"]) == ("sandbox:iex", "done")
     assert job["result"]["new"] > 2 * 5 * 300
     assert json.loads(again.out)[0]["result"]["pages"] == 0
-    gaps = json.loads(barlake("coverage", "SPY", "--json").out)["gaps"]
+    gaps = json.loads(quick("coverage", "SPY", "--json").out)["gaps"]
     assert gaps == []
     named = "SELECT symbol, sum(expected)::INT AS minutes FROM completeness GROUP BY 1 ORDER BY 1"
-    found = json.loads(barlake("sql", named, "--json").out)
+    found = json.loads(quick("sql", named, "--json").out)
     assert found == [{"symbol": name, "minutes": 5 * 390} for name in ("QQQ", "SPY")]
 
 
-def test_daily_bars_come_by_the_same_command_and_are_told_apart(barlake, sandbox):
+def test_daily_bars_come_by_the_same_command_and_are_told_apart(barlake, quick, sandbox):
     daily = ("--dataset", "bars_daily")
     table = barlake("ingest", "SPY", *WEEK, *daily, "--here", env=sandbox)
     again = barlake("ingest", "SPY", *WEEK, *daily, "--again", "--here", "--json", env=sandbox)
-    minutes = barlake("coverage", "SPY", "--json")
+    minutes = quick("coverage", "SPY", "--json")
 
     assert table.code == again.code == 0, table.err + again.err
     assert "bars_daily" in table.out
     (job,) = json.loads(again.out)
     assert job["params"] == {"dataset": "bars_daily", "again": True}
     assert (job["result"]["new"], job["result"]["unchanged"]) == (0, 5)
-    bars = json.loads(barlake("bars", "SPY", *daily, "--json").out)
+    bars = json.loads(quick("bars", "SPY", *daily, "--json").out)
     assert [bar["timestamp"] for bar in bars] == [
         f"2024-11-0{day}T05:00:00Z" for day in range(4, 9)
     ]
     assert (minutes.code, "barlake ingest SPY`" in minutes.err) == (2, True)
     month = ("--start", "2024-11-01", "--end", "2024-11-08")
-    told = barlake("coverage", "SPY", *daily, *month).out
+    told = quick("coverage", "SPY", *daily, *month).out
     assert "Missing: 1 session. `barlake ingest SPY --start 2024-11-01 --end 2024-11-01" in told
     assert "--dataset bars_daily` fetches them." in " ".join(told.split())
-    facts = json.loads(barlake("coverage", "SPY", *daily, *month, "--json").out)
+    facts = json.loads(quick("coverage", "SPY", *daily, *month, "--json").out)
     assert [gap["session_date"] for gap in facts["gaps"]] == ["2024-11-01"]
     assert [day["absent"] for day in facts["absent"]] == [0] * 5
 
 
-def test_a_dataset_that_does_not_exist_is_refused_with_those_there_are(barlake, sandbox):
-    answer = barlake("ingest", "SPY", "--dataset", "bars_1w", "--here", env=sandbox)
+def test_a_dataset_that_does_not_exist_is_refused_with_those_there_are(quick, sandbox):
+    answer = quick("ingest", "SPY", "--dataset", "bars_1w", "--here", env=sandbox)
 
     assert (answer.code, answer.out) == (2, "")
     assert "Use one of bars_1m, bars_daily." in answer.err
-    assert json.loads(barlake("jobs", "--json").out) == []
+    assert json.loads(quick("jobs", "--json").out) == []
 
 
 def test_what_came_is_told_in_a_table(barlake, sandbox):
@@ -96,18 +96,20 @@ def test_what_came_is_told_in_a_table(barlake, sandbox):
         ("SPY", {"ALPACA_API_SECRET_KEY": "wrong-secret"}, "Check the keys in .env"),
     ],
 )
-def test_a_provider_that_refuses_is_explained(barlake, sandbox, symbol, keys, words):
+def test_a_provider_that_refuses_is_explained(barlake, quick, sandbox, symbol, keys, words):
     answer = barlake("ingest", symbol, *WEEK, "--here", env=sandbox | keys)
 
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err.splitlines()[-1]
     assert "Traceback" not in answer.err
     assert "wrong-secret" not in answer.err
-    (job,) = json.loads(barlake("jobs", "--state", "failed", "--json").out)
+    (job,) = json.loads(quick("jobs", "--state", "failed", "--json").out)
     assert words in job["error"]
 
 
-def test_an_interrupt_leaves_whole_commits_and_the_rest_for_later(barlake, sandbox, tmp_path):
+def test_an_interrupt_leaves_whole_commits_and_the_rest_for_later(
+    barlake, quick, sandbox, tmp_path
+):
     home = tmp_path / "home"
     command = [sys.executable, "-m", "app.cli", "ingest", "SPY", *YEARS, "--here"]
     environment = clean_environment(BARLAKE_HOME=str(home), **sandbox)
@@ -120,16 +122,17 @@ def test_an_interrupt_leaves_whole_commits_and_the_rest_for_later(barlake, sandb
 
     assert started.returncode == 130
     assert "Traceback" not in errors
-    bars = json.loads(barlake("sql", "SELECT count(*) AS n FROM bars", "--json").out)[0]["n"]
+    bars = json.loads(quick("sql", "SELECT count(*) AS n FROM bars", "--json").out)[0]["n"]
     assert bars > 0
-    assert json.loads(barlake("jobs", "--json").out)[0]["state"] == "queued"  # for the next worker
+    assert json.loads(quick("jobs", "--json").out)[0]["state"] == "queued"  # for the next worker
     again = barlake("ingest", "SPY", *YEARS, "--here", env=sandbox)
     assert again.code == 0, again.err
 
 
-def test_workers_do_what_the_shell_queues(barlake, sandbox, tmp_path):
+def test_workers_do_what_the_shell_queues(barlake, quick, sandbox, tmp_path):
     ports = {"BARLAKE_API_PORT": str(_free_port()), "BARLAKE_UI_PORT": str(_free_port())}
-    environment = clean_environment(BARLAKE_HOME=str(tmp_path / "home"), **sandbox, **ports)
+    place = {"BARLAKE_HOME": str(tmp_path / "home"), "BARLAKE_WORKERS": "1"}
+    environment = clean_environment(**place, **sandbox, **ports)
     with (tmp_path / "up.log").open("w+") as log:
         house = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "up"],
@@ -139,12 +142,12 @@ def test_workers_do_what_the_shell_queues(barlake, sandbox, tmp_path):
             stderr=log,
         )
         try:
-            _wait_for(lambda: _status(barlake)["broker"]["answers"], house)
+            _wait_for(lambda: _status(quick)["broker"]["answers"], house)
             done = barlake("ingest", "SPY", *WEEK, "--wait", "--json", env=sandbox)
             daily = barlake(
                 "ingest", "SPY", *WEEK, "--dataset", "bars_daily", "--wait", "--json", env=sandbox
             )
-            facts = _status(barlake)
+            facts = _status(quick)
         finally:
             house.send_signal(signal.SIGINT)
             code = house.wait(60)
@@ -156,11 +159,11 @@ def test_workers_do_what_the_shell_queues(barlake, sandbox, tmp_path):
     assert facts["lake"]["symbols"] == 1
     assert facts["jobs"]["done"] >= 2  # and scans for gaps
     assert {agent["kind"] for agent in facts["agents"]} >= {"worker"}
-    assert not _status(barlake)["broker"]["answers"]
+    assert not _status(quick)["broker"]["answers"]
 
 
-def _status(barlake) -> dict[str, object]:
-    return json.loads(barlake("status", "--json").out)
+def _status(quick) -> dict[str, object]:
+    return json.loads(quick("status", "--json").out)
 
 
 def _steps(home: Path) -> int:

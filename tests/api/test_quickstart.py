@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.config import SandboxConfig
 from sandbox.serve import running as sandbox
+from tests.agents.houses import wait_for
 from tests.api import servers
 
 KEYS = {"ALPACA_API_KEY_ID": "any-key", "ALPACA_API_SECRET_KEY": "any-secret"}
@@ -63,27 +64,47 @@ def test_reading_does_not_wait_for_the_broker(home, tmp_path):
         assert httpx2.get(f"{base}/symbols", timeout=5).json() == {"symbols": []}
 
 
-def test_without_a_broker_it_reads_and_says_what_to_do(home, tmp_path):
-    with servers.api(home, tmp_path, **KEYS, REDIS_URL="redis://127.0.0.1:1/0") as base:
-        answer = httpx2.post(f"{base}/ingest/SPY")
+@pytest.fixture(scope="module")
+def brokerless(tmp_path_factory):
+    """An API for everybody on the network, whose broker does not answer; its URL and home."""
+    folder = tmp_path_factory.mktemp("brokerless")
+    home, settings = folder / "home", {**KEYS, "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}
+    with servers.api(home, folder, "--host", "0.0.0.0", **settings) as base:
+        yield base, home
+    assert servers.nothing_left(home)
 
-        assert answer.status_code == 503
-        assert "REDIS_URL" in answer.json()["message"]
-        assert httpx2.get(f"{base}/jobs").json() == {"jobs": []}
+
+def test_without_a_broker_it_reads_and_says_what_to_do(brokerless):
+    base, _ = brokerless
+    answer = httpx2.post(f"{base}/ingest/SPY")
+
+    assert answer.status_code == 503
+    assert "REDIS_URL" in answer.json()["message"]
+    assert httpx2.get(f"{base}/jobs").json() == {"jobs": []}
 
 
-def test_who_comes_from_elsewhere_is_not_let_in(home, tmp_path):
-    address = own_address()
-    with servers.api(
-        home, tmp_path, "--host", "0.0.0.0", REDIS_URL="redis://127.0.0.1:1/0"
-    ) as base:
-        port = base.rpartition(":")[2]
-        answer = httpx2.get(
-            f"http://{address}:{port}/symbols", headers={"Host": f"localhost:{port}"}
-        )
+def test_who_comes_from_elsewhere_is_not_let_in(brokerless):
+    address, (base, _) = own_address(), brokerless
+    port = base.rpartition(":")[2]
+    answer = httpx2.get(f"http://{address}:{port}/symbols", headers={"Host": f"localhost:{port}"})
 
-        assert answer.status_code == 401
-        assert httpx2.get(f"http://{address}:{port}/health").status_code == 200
+    assert answer.status_code == 401
+    assert httpx2.get(f"http://{address}:{port}/health").status_code == 200
+
+
+def test_every_line_of_the_log_is_json_and_holds_no_secret(brokerless):
+    base, home = brokerless
+    httpx2.post(f"{base}/ingest/SPY?start=any-secret")
+
+    def told():
+        text = (home / "logs" / "api.jsonl").read_text()
+        return text if "POST /ingest/SPY 422" in text else None
+
+    text = wait_for(told)
+    lines = [orjson.loads(line) for line in text.splitlines()]
+    assert any(line["message"] == "POST /ingest/SPY 422" for line in lines)
+    assert "any-secret" not in text
+    assert "hunter2" not in text
 
 
 def test_a_corrupt_env_file_is_one_sentence(home, tmp_path):
@@ -109,17 +130,6 @@ def test_a_corrupt_env_file_is_one_sentence(home, tmp_path):
     assert done.returncode == 2
     assert "BARLAKE_API_PORT" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_every_line_of_the_log_is_json_and_holds_no_secret(home, tmp_path):
-    with servers.api(home, tmp_path, **KEYS, REDIS_URL="redis://:hunter2@127.0.0.1:1/0") as base:
-        httpx2.post(f"{base}/ingest/SPY?start=any-secret")
-
-    text = (home / "logs" / "api.jsonl").read_text()
-    lines = [orjson.loads(line) for line in text.splitlines()]
-    assert any(line["message"] == "POST /ingest/SPY 422" for line in lines)
-    assert "any-secret" not in text
-    assert "hunter2" not in text
 
 
 def own_address():

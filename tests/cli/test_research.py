@@ -33,9 +33,19 @@ def shell(barlake, home):
     return run
 
 
-def test_features_are_built_once_listed_and_exported(shell, tmp_path):
+@pytest.fixture
+def here(quick, shell, home):
+    """Commands that only read, in this process."""
+
+    def run(*arguments: str):
+        return quick(*arguments, home=home)
+
+    return run
+
+
+def test_features_are_built_once_listed_and_exported(shell, here, tmp_path):
     first, again = shell("features", "build"), shell("features", "build", "spy")
-    listed = json.loads(shell("features", "list", "--set", "core", "--json").out)
+    listed = json.loads(here("features", "list", "--set", "core", "--json").out)
     exported = shell("features", "export", "SPY", "--to", str(tmp_path / "wide"))
 
     assert (first.code, again.code, exported.code) == (0, 0, 0), first.err + exported.err
@@ -70,13 +80,13 @@ def test_a_list_of_features_needs_no_lake(barlake):
     assert "Nothing was built yet" in answer.out
 
 
-def test_a_model_is_trained_once_and_simulated_both_ways(shell, home):
+def test_a_model_is_trained_once_and_simulated_both_ways(shell, here, home):
     first, again = shell("train", "SPY", "QQQ"), shell("train", "SPY", "QQQ")
-    (model,) = json.loads(shell("models", "--json").out)
+    (model,) = json.loads(here("models", "--json").out)
     told = json.loads(shell("train", "SPY", "QQQ", "--json").out)
     table = shell("simulate")
     runs = json.loads(shell("simulate", model["model_id"], "--json").out)
-    ledger = json.loads(shell("simulations", "--json").out)
+    ledger = json.loads(here("simulations", "--json").out)
 
     assert (first.code, again.code, table.code) == (0, 0, 0), first.err + table.err
     assert "out of sample" in first.out
@@ -87,8 +97,8 @@ def test_a_model_is_trained_once_and_simulated_both_ways(shell, home):
     assert [run["mode"] for run in runs] == ["as_specified", "realistic"]
     assert {run["simulation_id"] for run in ledger} == {run["simulation_id"] for run in runs}
     assert table.out.count("buy and hold") == 2
-    assert model["model_id"] in shell("models").out
-    assert runs[0]["simulation_id"] in shell("simulations").out
+    assert model["model_id"] in here("models").out
+    assert runs[0]["simulation_id"] in here("simulations").out
 
 
 @pytest.mark.parametrize(

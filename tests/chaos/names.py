@@ -27,4 +27,4 @@ NAMES = (
     "upgrading a lake",
 )
 #: Those of which ``make test`` tries a few points.
-SAMPLE = ("corrections and withdrawals", "moving live bars")
+SAMPLE = ("corrections and withdrawals",)

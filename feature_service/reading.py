@@ -23,7 +23,7 @@ class NoBarsInHoursError(MissingError):
     def __str__(self) -> str:
         return (
             f"{self.symbol} has {self.bars:,} bars, but none in the regular hours of NYSE, from "
-            f"which {self.feature_set} is computed. The set core_all takes the bars of all hours."
+            f"which {self.feature_set} is computed. The set {self.feature_set}_all takes the bars of all hours."
         )
 
 

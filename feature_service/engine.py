@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 
+import numpy as np
 import polars as pl
 
 from feature_service.inputs import BARS, CALENDAR, SESSION
 from feature_service.registry import Feature
+from feature_service.shared import Rows, Shared, columns_of, together
 from lake import sessions
 
 
@@ -32,9 +34,35 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
     # Level by level and not as one query: polars takes several times as long over a long chain of
     # Python's functions, whatever its optimiser is told.
     wide = _with_calendar(bars, needed).collect()
+    starts = np.zeros(1, dtype=np.intp)
     for level in _levels(needed):
-        wide = wide.with_columns(feature.expression(known) for feature in level)
+        alone = [feature.expression(known) for feature in level if feature.shared is None]
+        wide = wide.with_columns(*alone, *_shared(wide, level, starts))
     return wide.lazy().select(*own, *(name for name in names if name not in own))
+
+
+def compute_panel(bars: pl.DataFrame, wanted: Iterable[Feature]) -> pl.DataFrame:
+    """Add features to the bars of many symbols: to the bit what :func:`compute` gives for each.
+
+    Features that share a pass over bars (``feature_service.shared``) take all symbols in one; two
+    threads share the work. Peak memory is that of the result and a few columns besides.
+
+    Args:
+        bars: As for :func:`compute`, and ``symbol``; sorted by ``symbol`` and ``timestamp``.
+        wanted: In the order of the columns to add.
+
+    Returns:
+        The bars' columns and the wanted ones.
+    """
+    chosen, own = list(wanted), bars.columns
+    alone = [feature for feature in chosen if feature.shared is None]
+    parts = bars.partition_by("symbol", maintain_order=True)
+    if alone:
+        parts = [compute(part.lazy(), alone).collect() for part in parts]
+        bars = pl.concat(parts)
+    heights = np.array([0, *(part.height for part in parts[:-1])])
+    wide = bars.with_columns(_shared(bars, chosen, np.cumsum(heights)))
+    return wide.select(*own, *(one.name for one in chosen))
 
 
 def with_parents(wanted: Iterable[Feature]) -> dict[str, Feature]:
@@ -73,6 +101,17 @@ def inputs(wanted: Iterable[Feature]) -> tuple[str, ...]:
 
 def _read(needed: Mapping[str, Feature]) -> set[str]:
     return {name for feature in needed.values() for name in feature.inputs}
+
+
+def _shared(bars: pl.DataFrame, wanted: Iterable[Feature], starts: Rows) -> Iterator[pl.Series]:
+    """The columns of those features that are computed together with others."""
+    names: dict[Shared, list[str]] = {}
+    for feature in wanted:
+        if feature.shared is not None:
+            names.setdefault(feature.shared, []).append(feature.name)
+    for some in together(names):
+        found = columns_of(some, [bars[name] for name in some[0].columns], starts)
+        yield from (values.alias(name) for one, values in found.items() for name in names[one])
 
 
 def _levels(needed: Mapping[str, Feature]) -> Iterator[list[Feature]]:

@@ -2,8 +2,9 @@
 
 A feature is a function of its parameters that gives a polars expression over the bars of one
 symbol, sorted by ``timestamp``, and over the columns of the features it names as parents; or a
-recursion (``feature_service.recursion``), which goes on from its own newest value. It keeps rows
-and order and never looks ahead.
+recursion (``feature_service.recursion``), which goes on from its own newest value; or one of the
+columns that one pass over bars gives together (``feature_service.shared``). It keeps rows and order
+and never looks ahead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +15,11 @@ import polars as pl
 from feature_service.fingerprint import code_hash, digest
 from feature_service.inputs import INPUTS
 from feature_service.recursion import HELD, Ewm, Newest, Recursion, RunningSum
+from feature_service.shared import Shared
 
 Params = Mapping[str, int]
 Range = tuple[float | None, float | None]
-Declared = Callable[..., pl.Expr | Recursion]
+Declared = Callable[..., pl.Expr | Recursion | Shared]
 
 #: What a feature is about; each group is a set of its own.
 GROUPS: dict[str, str] = {
@@ -88,6 +90,8 @@ class Feature:
         made = self.function(**self.params)
         if isinstance(made, Ewm | RunningSum | Newest):
             made = made.expression(pl.col(self.held), known)
+        if isinstance(made, Shared):
+            made = made.expression()
         return made.cast(pl.Float64).alias(self.name)
 
     @property
@@ -107,6 +111,12 @@ class Feature:
         return f"{HELD}{self.name.lstrip('_')}"
 
     @property
+    def shared(self) -> Shared | None:
+        """What it shares a pass over the bars by; None if it is computed alone."""
+        made = self.function(**self.params)
+        return made if isinstance(made, Shared) else None
+
+    @property
     def is_hidden(self) -> bool:
         """Whether it is there for other features only."""
         return self.name.startswith("_")
@@ -115,7 +125,10 @@ class Feature:
     def inputs(self) -> tuple[str, ...]:
         """The columns of bars it reads itself; its parents read more."""
         made = self.function(**self.params)
-        read = (made if isinstance(made, pl.Expr) else made.column).meta.root_names()
+        if isinstance(made, Shared):
+            read = [*made.columns]
+        else:
+            read = (made if isinstance(made, pl.Expr) else made.column).meta.root_names()
         return tuple(name for name in INPUTS if name in read)
 
     @property

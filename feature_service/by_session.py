@@ -167,7 +167,9 @@ def starts_of(numbers: NDArray[Any]) -> Starts:
     """Rows at which whole numbers that never fall differ from the one before."""
     if len(numbers) == 0:
         return np.empty(0, dtype=np.intp)
-    return np.unique(np.searchsorted(numbers, np.arange(numbers[0], numbers[-1] + 1)))
+    # Of the same type, or numpy would copy the column to search it.
+    each = np.arange(numbers[0], numbers[-1] + 1, dtype=numbers.dtype)
+    return np.unique(np.searchsorted(numbers, each))
 
 
 def _of_each(values: Values, starts: Starts, how: How) -> Values:

@@ -11,8 +11,9 @@ from feature_service.by_session import Values, starts_of
 #: From the lowest price to the highest.
 BINS = 50
 _VALUE_AREA = 7  # tenths of the volume
+_BITS = 6
 #: Of codes; above the number of bins.
-BASE = 64
+BASE = 1 << _BITS
 #: Places of the numbers in a code.
 POC, LOW, HIGH, HVN_ABOVE, HVN_BELOW, LVN_ABOVE, LVN_BELOW = range(7)
 
@@ -38,9 +39,9 @@ def profiles(
 
     Returns:
         Seven numbers of bins, each at its place in a base of 64: 1 is the lowest bin, 0 is none. All
-        are 0 where nothing was traded, and NaN where there are not as many sessions.
+        are 0 where nothing was traded, and where there are not as many sessions.
     """
-    found = np.full(len(close), np.nan)
+    found = np.zeros(len(close))
     starts = starts_of(numbers)
     ends = [*starts[1:], len(close)]
     typical = (high + low + close) / 3
@@ -61,11 +62,12 @@ def profiles(
 
 
 def _bins(prices: Values, bottom: float, top: float) -> NDArray[np.intp]:
-    """The bin of each price, from 0; those outside belong to the nearest."""
+    """The bin of each price, from 0; the last for those above, no valid one for those below."""
     if not top > bottom:
         return np.zeros(len(prices), dtype=np.intp)
-    shares = (prices - bottom) * (BINS / (top - bottom))
-    return np.clip(shares, 0, BINS - 1).astype(np.intp)
+    # Towards zero: a typical price may lie below the lowest one by its rounding.
+    bins = ((prices - bottom) * (BINS / (top - bottom))).astype(np.intp)
+    return np.minimum(bins, BINS - 1, out=bins)
 
 
 def _answers(volumes: Values) -> Values:
@@ -157,8 +159,13 @@ def _nearest_below(nodes: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.pad(np.maximum.accumulate(own, axis=1), ((0, 0), (2, 0)))
 
 
-def digit(code: Values, place: int) -> Values:
-    """The number at a place of the codes, NaN for none."""
-    known = np.nan_to_num(code).astype(np.int64)
-    found = known // BASE**place % BASE
-    return np.where(found > 0, found, np.nan)
+def digits(codes: Values, place: int) -> NDArray[np.int64]:
+    """The numbers at a place of codes."""
+    found: NDArray[np.int64] = codes.astype(np.int64) >> (place * _BITS) & (BASE - 1)
+    return found
+
+
+def prices_at(places: NDArray[np.floating], bottom: Values, top: Values) -> Values:
+    """Prices in spans from ``bottom`` to ``top``, in bins from the lowest edge of each."""
+    found: Values = bottom + (top - bottom) * (places / BINS)
+    return found

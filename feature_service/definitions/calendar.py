@@ -6,14 +6,16 @@ of extended hours lie below zero before it and beyond its length after it, and i
 
 import math
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from feature_service.by_session import Values, once_a_session
 from feature_service.registry import feature
 
 _USUAL_MINUTES = 390
 _NYSE = "calendar of NYSE"
 _CYCLE = "position on a circle, so that the end lies beside the beginning"
-_QUARTERS = (3, 6, 9, 12)
 
 
 @feature("session_minute", group="calendar", unit="minutes", source=_NYSE, intraday=True)
@@ -96,13 +98,13 @@ def is_half_day() -> pl.Expr:
 @feature("is_month_begin", group="calendar", unit="0 or 1", source=_NYSE, value_range=(0.0, 1.0))
 def is_month_begin() -> pl.Expr:
     """Whether the session is the first of its month."""
-    return _month("session_date") != _month("previous_session")
+    return once_a_session(_months_differ, "session_date", "previous_session")
 
 
 @feature("is_month_end", group="calendar", unit="0 or 1", source=_NYSE, value_range=(0.0, 1.0))
 def is_month_end() -> pl.Expr:
     """Whether the session is the last of its month."""
-    return _month("session_date") != _month("next_session")
+    return once_a_session(_months_differ, "session_date", "next_session")
 
 
 @feature(
@@ -115,7 +117,7 @@ def is_month_end() -> pl.Expr:
 )
 def is_quarter_end() -> pl.Expr:
     """Whether the session is the last of March, June, September or December."""
-    return (pl.col("is_month_end") == 1) & _month("session_date").is_in(_QUARTERS)
+    return once_a_session(_ends_quarter, "is_month_end", "session_date")
 
 
 @feature(
@@ -158,5 +160,14 @@ def _day_angle() -> pl.Expr:
     return (pl.col("session_date").dt.weekday() - 1).cast(pl.Float64) * (2 * math.pi / 5)
 
 
-def _month(day: str) -> pl.Expr:
-    return pl.col(day).dt.month()
+def _months_differ(days: Values, others: Values) -> Values:
+    return np.where(_month(days) != _month(others), 1.0, 0.0)
+
+
+def _ends_quarter(last_of_month: Values, days: Values) -> Values:
+    return np.where(_month(days) % 3 == 2, last_of_month, 0.0)  # noqa: PLR2004 (March is 2, June 5)
+
+
+def _month(days: Values) -> NDArray[np.int64]:
+    """Months since January 1970 of days since its first."""
+    return days.astype(np.int64).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)

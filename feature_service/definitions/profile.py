@@ -7,15 +7,17 @@ scale of the prices. The profile of the session that is under way is not there: 
 made anew with each bar.
 """
 
+from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 
+import numpy as np
 import polars as pl
 
-from feature_service.by_session import Values, of_sessions_before, once_a_session
+from feature_service.by_session import Values, of_sessions_before, once_a_session, starts_of
 from feature_service.registry import feature
 from feature_service.volume_profile import (
     BASE,
-    BINS,
     HIGH,
     HVN_ABOVE,
     HVN_BELOW,
@@ -23,7 +25,8 @@ from feature_service.volume_profile import (
     LVN_ABOVE,
     LVN_BELOW,
     POC,
-    digit,
+    digits,
+    prices_at,
     profiles,
 )
 from feature_service.windows import mapped
@@ -78,8 +81,6 @@ def span_high(sessions: int) -> pl.Expr:
     source=f"{_STEIDLMAYER}; {_DALTON}",
     each=_SPANS,
     sessions=lambda sessions: sessions,
-    null_rule="in the first {sessions} sessions of a history",
-    null_when=_too_early,
     parents=["_span_low_{sessions}d", "_span_high_{sessions}d"],
 )
 def profile(sessions: int) -> pl.Expr:
@@ -91,31 +92,39 @@ def profile(sessions: int) -> pl.Expr:
 
 
 def _nothing_traded(sessions: int) -> pl.Expr:
-    return _too_early(sessions) | (pl.col(f"_profile_{sessions}d") == 0).fill_null(value=False)
+    return pl.col(f"_profile_{sessions}d") == 0
 
 
 def _no_node(sessions: int, place: int) -> pl.Expr:
     unit: int = BASE**place
-    found = pl.col(f"_profile_{sessions}d").cast(pl.Int64) // unit % BASE
-    return _too_early(sessions) | found.eq(0).fill_null(value=False)
+    return pl.col(f"_profile_{sessions}d").cast(pl.Int64) // unit % BASE == 0
 
 
 def _level(sessions: int, place: int, edge: float) -> pl.Expr:
     """A price of the profile: where in its bin ``edge`` says, from 0 to 1."""
 
-    def price(code: Values, low: Values, high: Values) -> Values:
-        level: Values = low + (high - low) * ((digit(code, place) - 1 + edge) / BINS)
-        return level
+    def level(codes: Values, bottom: Values, top: Values) -> Values:
+        prices = prices_at(digits(codes, place) + (edge - 1.0), bottom, top)
+        return np.where(codes > 0, prices, np.nan)
 
-    return once_a_session(price, *_parents(sessions))
+    return once_a_session(level, *_parents(sessions))
 
 
 def _node(sessions: int, place: int) -> pl.Expr:
-    def price(code: Values, low: Values, high: Values) -> Values:
-        node: Values = low + (high - low) * ((digit(code, place) - 0.5) / BINS)
-        return node
+    """The centre of a bin beside each close."""
 
-    return mapped(price, *_parents(sessions))
+    def nodes(series: Sequence[pl.Series]) -> pl.Series:
+        numbers, codes = series[0].to_numpy(), series[1].to_numpy()
+        starts = starts_of(numbers)
+        bottom, top = (one.gather(starts).to_numpy()[:, None] for one in series[2:])
+        centres = prices_at(np.arange(BASE) - 0.5, bottom, top)
+        centres[:, 0] = np.nan
+        found = np.empty(len(codes))
+        for own, (start, end) in zip(centres, pairwise([*starts, len(codes)]), strict=True):
+            found[start:end] = own[digits(codes[start:end], place)]
+        return pl.Series(found, dtype=pl.Float64, nan_to_null=True)
+
+    return pl.map_batches(["session", *_parents(sessions)], nodes, return_dtype=pl.Float64)
 
 
 def _parents(sessions: int) -> list[str]:

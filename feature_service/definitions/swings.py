@@ -1,9 +1,15 @@
 """Swing pivots: the latest turning points, known only once as many bars have followed them."""
 
+from functools import partial
+
+import numpy as np
 import polars as pl
 
+from feature_service.by_session import Values
+from feature_service.halves import window_highest
 from feature_service.recursion import Newest, RunningSum
 from feature_service.registry import feature
+from feature_service.windows import windowed
 
 _WILLIAMS = "Williams, Trading Chaos (1995): fractals, with as many bars on either side"
 _SWINGS = [{"bars": 5}, {"bars": 10}]
@@ -26,10 +32,7 @@ def bar_number() -> RunningSum:
 )
 def is_swing_high(bars: int) -> pl.Expr:
     """Whether the high some bars ago lies above as many before it, and none after it lies higher."""
-    high = pl.col("high")
-    turn, before = high.shift(bars), high.rolling_max(bars).shift(bars + 1)
-    found = (turn > before) & (turn >= high.rolling_max(bars))
-    return pl.when(before.is_not_null()).then(found)
+    return windowed(partial(_tops, bars=bars), 2 * bars + 1, "high")
 
 
 @feature(
@@ -43,10 +46,15 @@ def is_swing_high(bars: int) -> pl.Expr:
 )
 def is_swing_low(bars: int) -> pl.Expr:
     """Whether the low some bars ago lies below as many before it, and none after it lies lower."""
-    low = pl.col("low")
-    turn, before = low.shift(bars), low.rolling_min(bars).shift(bars + 1)
-    found = (turn < before) & (turn <= low.rolling_min(bars))
-    return pl.when(before.is_not_null()).then(found)
+    return windowed(partial(_tops, bars=bars), 2 * bars + 1, -pl.col("low"))
+
+
+def _tops(values: Values, *, bars: int) -> Values:
+    """Whether the middle of each window lies above those before it, and none after it above the middle."""
+    count = len(values) - 2 * bars
+    highest, middle = window_highest(values, bars), values[bars:][:count]
+    found = (middle > highest[:count]) & (middle >= highest[bars + 1 :][:count])
+    return found.astype(np.float64)
 
 
 def _no_high(bars: int) -> pl.Expr:

@@ -62,15 +62,15 @@ def test_a_stopped_kind_puts_back_what_it_is_on_and_a_later_worker_goes_on(place
     assert (ended.state, ended.error) == ("done", None)
 
 
-@pytest.mark.parametrize("state", ["paused", "stopped"])
-def test_the_scheduler_makes_no_job_of_a_kind_that_is_off(journal, place, house, state):
-    switches.turn(journal, "upkeep", state)
+def test_the_scheduler_makes_no_job_of_a_kind_that_is_off(journal, place, house):
     house.start("broker", "worker-1")
-    with tasks.celery.connection_for_write(broker.broker_url(place.settings)) as connection:
-        tasks.upkeep.apply_async(connection=connection, ignore_result=True)
-    wait_for(lambda: not waiting(place))
+    for state in ("paused", "stopped"):
+        switches.turn(journal, "upkeep", state)
+        with tasks.celery.connection_for_write(broker.broker_url(place.settings)) as connection:
+            tasks.upkeep.apply_async(connection=connection, ignore_result=True)
+        wait_for(lambda: not waiting(place))
 
-    assert journal.jobs(kind="upkeep") == []
+        assert journal.jobs(kind="upkeep") == [], state
 
 
 def test_waiting_for_a_switch_uses_up_no_attempt(journal):

@@ -16,6 +16,7 @@ from agents import broker, tasks
 from agents.broker import QUEUES
 from app.up.place import Place
 from lake.errors import BrokerMissingError
+from lake.journal import Journal
 from lake.settings import load_settings
 from sandbox.config import SandboxConfig
 from sandbox.serve import running
@@ -35,15 +36,35 @@ def blocked(place):
     os.close(gate)
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    """A house with one worker, over a lake with some bars of SPY, for tests that leave it working."""
+    folder = tmp_path_factory.mktemp("tasks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("BARLAKE_HOME", str(folder / "home"))
+        patch.delenv("REDIS_URL", raising=False)
+        place = Place.of(load_settings())
+        with lake.open(place.home, create=True) as store:
+            store.commit_bars(fetched(*(bar(minute) for minute in range(30))))
+        with Journal.open(place.home) as journal:
+            house = House(place, journal)
+            try:
+                house.start("broker", "worker-1")
+                yield house
+            finally:
+                house.end()
+
+
 def begun(journal, job):
     return [line for line in journal.logs(job_id=job.id) if line["message"] == "began"]
 
 
-def test_a_job_that_is_sent_is_done_and_tells_how(house, journal):
-    house.start("broker", "worker-1")
+def test_a_job_that_is_sent_is_done_and_tells_how(standing):
+    journal = standing.journal
     job, _ = journal.queue("upkeep", "", "")
 
-    done = house.do(job)
+    done = standing.do(job)
 
     assert done.state == "done"
     assert done.worker.startswith("worker-1@")
@@ -84,21 +105,16 @@ def test_bars_are_fetched_merged_and_made_into_features(place, monkeypatch, jour
     assert "sandbox-secret" not in everything
 
 
-def test_a_job_that_cannot_be_done_fails_with_its_sentence(house, journal, place):
-    lake.open(place.home, create=True).close()
-    house.start("broker", "worker-1")
-
-    failed = house.do(journal.queue("features", "", "SPY")[0])
+def test_a_job_that_cannot_be_done_fails_with_its_sentence(standing):
+    failed = standing.do(standing.journal.queue("features", "", "IBM")[0])
 
     assert failed.state == "failed"
-    assert "barlake ingest SPY" in failed.error
+    assert "barlake ingest IBM" in failed.error
 
 
-def test_an_unexpected_error_is_told_shortly_and_logged_whole(house, journal, place):
-    lake.open(place.home, create=True).close()
-    house.start("broker", "worker-1")
-
-    failed = house.do(journal.queue("train", "", "SPY", params={"no_such_option": 1})[0])
+def test_an_unexpected_error_is_told_shortly_and_logged_whole(standing):
+    journal = standing.journal
+    failed = standing.do(journal.queue("train", "", "SPY", params={"no_such_option": 1})[0])
 
     assert failed.state == "failed"
     assert "Traceback" not in failed.error
@@ -214,12 +230,9 @@ def test_a_job_in_the_hands_of_a_worker_is_not_forgotten(house, journal, monkeyp
     fcntl.flock(blocked, fcntl.LOCK_UN)
 
 
-def test_the_api_and_the_demo_may_both_name_a_feature_set(house, journal, place):
-    with lake.open(place.home, create=True) as store:
-        store.commit_bars(fetched(*(bar(minute) for minute in range(30))))
-    house.start("broker", "worker-1")
+def test_the_api_and_the_demo_may_both_name_a_feature_set(standing):
     for params in ({"set": "no_such"}, {"set_name": "no_such"}):
-        failed = house.do(journal.queue("features", "", "SPY", params=params)[0])
+        failed = standing.do(standing.journal.queue("features", "", "SPY", params=params)[0])
         assert "no_such" in failed.error
 
 

@@ -33,7 +33,7 @@ TOMORROW = str(date.today() + timedelta(days=3))  # noqa: DTZ011 - days ahead in
         (("features", "build", "../x"), "is not a ticker"),
         (("features", "export", "SPY", "--format", "table"), "parquet"),
         (("jobs", "0123456789ab"), "barlake jobs"),
-        (("features", "export", "SPY", "--set", "nope"), "The sets are core, core_all"),
+        (("features", "export", "SPY", "--set", "nope"), "The sets are "),
         (("jobs", "--state", "asleep"), "queued"),
         (
             ("jobs", "--kind", "silly"),

@@ -4,9 +4,10 @@ import importlib
 import inspect
 import pickle
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -51,9 +52,9 @@ def sample(annotation: Any) -> object:
     if annotation in SAMPLES:
         return SAMPLES[annotation]
     origin, parts = get_origin(annotation), get_args(annotation)
-    if origin is not None and parts and not isinstance(origin, type):  # a union
+    if origin is UnionType or (parts and not isinstance(origin, type)):
         return sample(parts[0])
-    if origin is not None and issubclass(origin, dict):
+    if origin is not None and issubclass(origin, Mapping):
         return {sample(parts[0]): sample(parts[1])}
     if origin is tuple:
         return tuple(sample(part) for part in parts if part is not Ellipsis)

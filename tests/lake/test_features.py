@@ -192,10 +192,12 @@ def test_a_name_that_no_set_can_have_is_refused(lk, name):
     at=st.integers(0, 19),
 )
 def test_a_content_hash_is_of_the_values_and_not_of_their_chunks(values, cut, at):
-    frame = pl.DataFrame({"x": values}, schema={"x": pl.Float64})
+    times = features(len(values)).select("timestamp", "session_date")
+    frame = times.with_columns(x=pl.Series(values, dtype=pl.Float64))
     chunked = pl.concat([frame.head(cut), frame.slice(cut)], rechunk=False)
 
     assert content_hash(chunked) == content_hash(frame)
     if at < len(values):
         other = [*values[:at], 0.5 if values[at] != 0.5 else None, *values[at + 1 :]]
-        assert content_hash(pl.DataFrame({"x": other}, schema=frame.schema)) != content_hash(frame)
+        changed = times.with_columns(x=pl.Series(other, dtype=pl.Float64))
+        assert content_hash(changed) != content_hash(frame)

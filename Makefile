@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo up test chaos bench check format constraints clean
+.PHONY: help install install-dev demo up test chaos bench bench-qlib check format constraints clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -33,6 +33,11 @@ chaos: install-dev ## kill, crowd and shuffle the lake (BARLAKE_CHAOS_SEED, BARL
 bench: install .venv-bench/.installed ## measure beside peers, in one run; writes bench/results/latest.json
 	@$(PY) -m bench
 
+# All 800 symbols take Qlib about 5 minutes and 5.4 GB.
+BARLAKE_BENCH_SYMBOLS ?= 60
+bench-qlib: install .venv-qlib/.installed ## factors of daily bars beside Qlib's (BARLAKE_BENCH_SYMBOLS); writes bench/results/qlib.json
+	@$(PY) -m bench.qlib $(BARLAKE_BENCH_SYMBOLS)
+
 check: install-dev ## format, lint, types, rooms, docs
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
@@ -50,13 +55,19 @@ constraints: $(PY) ## write constraints.txt anew from pyproject.toml
 	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet --output-file constraints.txt
 
 clean: ## remove .venv and caches; the lake in data/ stays
-	@rm -rf $(VENV) .venv-bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-bench .venv-qlib build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Peers that cannot share our environment (ArcticDB and Streamlit want different protobufs).
 .venv-bench/.installed: bench/peers/requirements.txt | $(PY)
 	@echo "Installing the peers into .venv-bench ..."
 	@$(PY) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check --requirement bench/peers/requirements.txt
+	@touch $@
+
+.venv-qlib/.installed: bench/peers/qlib-requirements.txt | $(PY)
+	@echo "Installing Qlib into .venv-qlib ..."
+	@$(PY) -m venv .venv-qlib
+	@.venv-qlib/bin/python -m pip install -qq --disable-pip-version-check --requirement bench/peers/qlib-requirements.txt
 	@touch $@
 
 $(PY):

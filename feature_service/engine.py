@@ -1,12 +1,14 @@
 """Computing features: from the bars of one symbol to a column for each."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import cache
 
 import numpy as np
 import polars as pl
 
+from feature_service import memory
 from feature_service.inputs import BARS, CALENDAR, SESSION
 from feature_service.registry import Feature
 from feature_service.shared import Rows, Shared, columns_of, together
@@ -35,34 +37,55 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
     # Python's functions, whatever its optimiser is told.
     wide = _with_calendar(bars, needed).collect()
     starts = np.zeros(1, dtype=np.intp)
-    for level in _levels(needed):
-        alone = [feature.expression(known) for feature in level if feature.shared is None]
-        wide = wide.with_columns(*alone, *_shared(wide, level, starts))
+    with memory.kept():
+        for level in _levels(needed):
+            alone = [feature.expression(known) for feature in level if feature.shared is None]
+            wide = wide.with_columns(*alone, *_shared(wide, level, starts))
     return wide.lazy().select(*own, *(name for name in names if name not in own))
 
 
-def compute_panel(bars: pl.DataFrame, wanted: Iterable[Feature]) -> pl.DataFrame:
+def compute_panel(
+    bars: pl.DataFrame, wanted: Iterable[Feature], *, threads: int = 2, piece_rows: int = 65_536
+) -> pl.DataFrame:
     """Add features to the bars of many symbols: to the bit what :func:`compute` gives for each.
 
-    Features that share a pass over bars (``feature_service.shared``) take all symbols in one; two
-    threads share the work. Peak memory is that of the result and a few columns besides.
+    Features that share a pass over bars (``feature_service.shared``) take a piece of some symbols at a
+    time, the others one symbol. The result is not copied together: it has a chunk for each piece.
 
     Args:
         bars: As for :func:`compute`, and ``symbol``; sorted by ``symbol`` and ``timestamp``.
         wanted: In the order of the columns to add.
+        threads: Over which pieces are divided.
+        piece_rows: About how many rows of whole symbols a piece has.
 
     Returns:
         The bars' columns and the wanted ones.
     """
-    chosen, own = list(wanted), bars.columns
-    alone = [feature for feature in chosen if feature.shared is None]
-    parts = bars.partition_by("symbol", maintain_order=True)
-    if alone:
-        parts = [compute(part.lazy(), alone).collect() for part in parts]
-        bars = pl.concat(parts)
-    heights = np.array([0, *(part.height for part in parts[:-1])])
-    wide = bars.with_columns(_shared(bars, chosen, np.cumsum(heights)))
-    return wide.select(*own, *(one.name for one in chosen))
+    chosen = list(wanted)
+    lengths = bars["symbol"].rle().struct.field("len").to_numpy()
+    ends = np.cumsum(lengths)
+    # The last symbol of each of the pieces.
+    last = np.flatnonzero(np.diff(ends // piece_rows, append=-1))
+    bounds = [(0, 0), *((int(ends[one]), int(one) + 1) for one in last)]
+
+    def piece(number: int) -> pl.DataFrame:
+        (first, symbol), (end, after) = bounds[number], bounds[number + 1]
+        starts = np.cumsum([0, *lengths[symbol : after - 1]])
+        return _stacked(bars.slice(first, end - first), chosen, starts)
+
+    with ThreadPoolExecutor(threads) as pool:
+        pieces = list(pool.map(piece, range(len(last))))
+    return pl.concat(pieces or [_stacked(bars, chosen, np.zeros(1, dtype=np.intp))], rechunk=False)
+
+
+def _stacked(bars: pl.DataFrame, wanted: Sequence[Feature], starts: Rows) -> pl.DataFrame:
+    """Some symbols below one another."""
+    own = bars.columns
+    if alone := [feature for feature in wanted if feature.shared is None]:
+        parts = bars.partition_by("symbol", maintain_order=True) or [bars]
+        bars = pl.concat(compute(part.lazy(), alone).collect() for part in parts)
+    wide = bars.with_columns(_shared(bars, wanted, starts))
+    return wide.select(*own, *(one.name for one in wanted))
 
 
 def with_parents(wanted: Iterable[Feature]) -> dict[str, Feature]:

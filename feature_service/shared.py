@@ -18,7 +18,7 @@ Formulas = Callable[..., Iterator[Column]]
 Rows = NDArray[np.intp]
 
 # Windows that are computed at a time: their columns stay in the processor's cache.
-_BLOCK = 4_096
+_BLOCK = 8_192
 
 
 @dataclass(frozen=True)

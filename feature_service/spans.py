@@ -82,8 +82,11 @@ class Windows(Protocol):
     def sums(self, column: Numbers, widths: Widths) -> Iterator[tuple[int, Values]]:
         """Sums of each width; no value in the first row of a history counts as nothing afterwards."""
 
-    def highest(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values, Values]]:
-        """The highest of each width and how many bars ago it was, the oldest of equals."""
+    def highest(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values]]:
+        """The highest of each width."""
+
+    def ages(self, column: Values, widths: Widths) -> Iterator[tuple[int, Numbers]]:
+        """How many bars ago the highest of each width was, the oldest of equals."""
 
     def ranks(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values]]:
         """The rank of the newest bar, from 1, the average of equals."""
@@ -135,10 +138,14 @@ class Whole:
         for width, (total,) in self._merged((column,), widths, _join_sums):
             yield width, total
 
-    def highest(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values, Values]]:
-        ages = np.zeros(len(column), dtype=np.int8)
-        for width, (high, age) in self._merged((column, ages), widths, _join_highest):
-            yield width, high, age
+    def highest(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values]]:
+        for width, (high,) in self._merged((column,), widths, _join_highest):
+            yield width, high
+
+    def ages(self, column: Values, widths: Widths) -> Iterator[tuple[int, Numbers]]:
+        nothing = np.zeros(len(column), dtype=np.int8)
+        for width, (_, age) in self._merged((column, nothing), widths, _join_ages):
+            yield width, age
 
     def ranks(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values]]:
         now = self.now(column)
@@ -229,14 +236,19 @@ class Begun:
         for width in widths:
             yield width, total
 
-    def highest(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values, Values]]:
+    def highest(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values]]:
+        high: Values = np.maximum.accumulate(column, axis=0)
+        for width in widths:
+            yield width, high
+
+    def ages(self, column: Values, widths: Widths) -> Iterator[tuple[int, Numbers]]:
         high: Values = np.maximum.accumulate(column, axis=0)
         row = np.arange(float(len(column)))[:, None]
         higher = np.zeros(column.shape)
         higher[1:] = np.where(column[1:] > high[:-1], row[1:], 0.0)
         age = row - np.maximum.accumulate(higher, axis=0)
         for width in widths:
-            yield width, high, age
+            yield width, age
 
     def ranks(self, column: Values, widths: Widths) -> Iterator[tuple[int, Values]]:
         if not widths:
@@ -334,6 +346,11 @@ def _join_sums(older: Parts, older_size: int, newer: Parts, newer_size: int) -> 
 
 
 def _join_highest(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
+    (high,), (after,) = _paired(older, older_size, newer, newer_size)
+    return (np.maximum(high, after),)
+
+
+def _join_ages(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
     (high, age), (after, young) = _paired(older, older_size, newer, newer_size)
     return np.maximum(high, after), np.where(high >= after, age + np.int8(newer_size), young)
 

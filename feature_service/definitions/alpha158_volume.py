@@ -21,24 +21,35 @@ from feature_service.spans import Values, Windows
 def ranges(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
     """Highest highs, lowest lows, and how long ago they were."""
     high, low, close = columns
-    now = over.now(close)
-    widths = set().union(*wanted.values())
-    tops, bottoms = over.highest(high, widths), over.highest(-low, widths)
-    for (width, top, since_top), (_, bottom, since_bottom) in zip(tops, bottoms, strict=True):
-        asked = {name for name, some in wanted.items() if width in some}
-        begun, count = width - 1, over.count(width)
-        if "max" in asked:
-            yield "max", width, top / now, begun
-        if "min" in asked:
-            yield "min", width, -bottom / now, begun
-        if "rsv" in asked:
-            yield "rsv", width, over_or_zero(now + bottom, top + bottom), begun
-        if "imax" in asked:
-            yield "imax", width, (count - since_top) / width, begun
-        if "imin" in asked:
-            yield "imin", width, (count - since_bottom) / width, begun
-        if "imxd" in asked:
-            yield "imxd", width, (since_bottom - since_top) / width, begun
+    yield from _extremes(over, wanted, high, -low, over.now(close))
+    yield from _ages(over, wanted, high, -low)
+
+
+def _extremes(
+    over: Windows, wanted: Wanted, high: Values, fall: Values, now: Values
+) -> Iterator[Column]:
+    widths = set().union(*(wanted.get(name, ()) for name in ("max", "min", "rsv")))
+    tops, bottoms = over.highest(high, widths), over.highest(fall, widths)
+    for (width, top), (_, bottom) in zip(tops, bottoms, strict=True):
+        if width in wanted.get("max", ()):
+            yield "max", width, top / now, width - 1
+        if width in wanted.get("min", ()):
+            yield "min", width, -bottom / now, width - 1
+        if width in wanted.get("rsv", ()):
+            yield "rsv", width, over_or_zero(now + bottom, top + bottom), width - 1
+
+
+def _ages(over: Windows, wanted: Wanted, high: Values, fall: Values) -> Iterator[Column]:
+    widths = set().union(*(wanted.get(name, ()) for name in ("imax", "imin", "imxd")))
+    tops, bottoms = over.ages(high, widths), over.ages(fall, widths)
+    for (width, top), (_, bottom) in zip(tops, bottoms, strict=True):
+        count = over.count(width)
+        if width in wanted.get("imax", ()):
+            yield "imax", width, (count - top) / width, width - 1
+        if width in wanted.get("imin", ()):
+            yield "imin", width, (count - bottom) / width, width - 1
+        if width in wanted.get("imxd", ()):
+            yield "imxd", width, (bottom - top) / width, width - 1
 
 
 def volumes(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:

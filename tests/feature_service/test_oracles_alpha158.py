@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_service import engine, sets
+from feature_service import catalog, engine, sets
 
 from .oracles import covers
 
@@ -195,16 +195,25 @@ def test_qlibs_definitions_agree(both, name):
     )
 
 
-def test_many_symbols_below_one_another_have_the_bits_of_each_alone():
+@pytest.mark.parametrize("piece_rows", [100, 65_536])
+def test_many_symbols_below_one_another_have_the_bits_of_each_alone(piece_rows):
     lengths = (260, 1, 7, 59, 60, 61, 130)
     parts = [
         daily(seed, rows).insert_column(0, pl.lit(f"S{seed}").alias("symbol"))
         for seed, rows in enumerate(lengths)
     ]
-    wide = engine.compute_panel(pl.concat(parts), FEATURES)
-    alone = [engine.compute(part.lazy(), FEATURES).collect() for part in parts]
+    wanted = [*catalog.chosen(["rsi_14", "sma_5"]), *FEATURES]
+    wide = engine.compute_panel(pl.concat(parts), wanted, piece_rows=piece_rows)
+    alone = [engine.compute(part.lazy(), wanted).collect() for part in parts]
 
     assert_frame_equal(wide, pl.concat(alone), check_exact=True)
+
+
+def test_a_panel_of_no_bars_has_the_columns():
+    none = daily(1).insert_column(0, pl.lit("S").alias("symbol")).head(0)
+    wanted = [*catalog.chosen(["sma_5"]), *FEATURES]
+
+    assert engine.compute_panel(none, wanted).columns == [*none.columns, "sma_5", *NAMES]
 
 
 def test_a_bar_without_volume_has_no_share_of_it_and_none_after_it_has_a_ratio():

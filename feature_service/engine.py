@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from feature_service import memory
 from feature_service.inputs import BARS, CALENDAR, SESSION
 from feature_service.registry import Feature
 from feature_service.shared import Rows, Shared, columns_of, together
@@ -37,10 +36,9 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
     # Python's functions, whatever its optimiser is told.
     wide = _with_calendar(bars, needed).collect()
     starts = np.zeros(1, dtype=np.intp)
-    with memory.kept():
-        for level in _levels(needed):
-            alone = [feature.expression(known) for feature in level if feature.shared is None]
-            wide = wide.with_columns(*alone, *_shared(wide, level, starts))
+    for level in _levels(needed):
+        alone = [feature.expression(known) for feature in level if feature.shared is None]
+        wide = wide.with_columns(*alone, *_shared(wide, level, starts))
     return wide.lazy().select(*own, *(name for name in names if name not in own))
 
 

@@ -231,7 +231,10 @@ def test_older_history_is_a_reason_to_begin_anew(store):
     same_as_the_whole(store, "SPY", built)
 
 
-@pytest.mark.parametrize("name", ["core_15min", "core_1d", "core_1week", "core_all_raw"])
+@pytest.mark.parametrize(
+    "name",
+    ["core_15min", "core_1d", "core_1week", "core_all_raw", "alpha158_15min", "context_vs_qqq"],
+)
 def test_other_forms_go_on_too(store, name):
     build.build(store, "SPY", name)
     put(store, random_walk("SPY", date(2024, 7, 8), date(2024, 7, 9)))

@@ -104,13 +104,12 @@ def _begin(
     row = np.arange(LONGEST)[:, None]
     place = starts + np.minimum(row, lengths - 1)
     there = row < lengths
-    for statistic, width, values, begun in formulas(
-        Begun(), columns=[one[place] for one in columns]
-    ):
-        inside = there[:begun]
-        found[statistic, width][place[:begun][inside]] = np.broadcast_to(values, place.shape)[
-            :begun
-        ][inside]
+    rows: dict[int, Rows] = {}
+    first = [one[place] for one in columns]
+    for statistic, width, values, begun in formulas(Begun(), columns=first):
+        if begun not in rows:
+            rows[begun] = place[:begun][there[:begun]]
+        found[statistic, width][rows[begun]] = values[:begun][there[:begun]]
 
 
 __all__ = ["Column", "Shared", "Wanted", "Windows", "columns_of", "together"]

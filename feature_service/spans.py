@@ -24,18 +24,18 @@ Numbers = NDArray[Any]
 Widths = Collection[int]
 Parts = tuple[Numbers, ...]
 P = TypeVar("P")
-#: How each width is put together: an older part and a newer one.
-STEPS: dict[int, tuple[int, int]] = {
-    2: (1, 1),
-    4: (2, 2),
-    5: (4, 1),
-    10: (5, 5),
-    20: (10, 10),
-    30: (20, 10),
-    60: (30, 30),
-}
+#: Each width, and how it is put together: an older part and a newer one.
+STEPS: tuple[tuple[int, int, int], ...] = (
+    (2, 1, 1),
+    (4, 2, 2),
+    (5, 4, 1),
+    (10, 5, 5),
+    (20, 10, 10),
+    (30, 20, 10),
+    (60, 30, 30),
+)
 #: The longest window.
-LONGEST = max(STEPS)
+LONGEST = STEPS[-1][0]
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def _steps(
 ) -> Iterator[tuple[int, P]]:
     """Merge windows of one bar into those of all widths, one from the others."""
     known = {1: parts}
-    for size, (older, newer) in STEPS.items():
+    for size, older, newer in STEPS:
         if size > max(widths, default=0):
             return
         known[size] = join(known[older], older, known[newer], newer)

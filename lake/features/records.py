@@ -227,9 +227,8 @@ def note_audit(lk: "Lake", build: str, verdict: Mapping[str, Any]) -> None:
             )
 
 
-def build_row(built: Built, stored: StoredBuild, at: datetime, size: int) -> pl.DataFrame:
-    """A build as ``feature_builds`` has it; ``size`` in bytes of what it wrote."""
-    params = {**stored.params, "bytes": size}
+def build_row(built: Built, stored: StoredBuild, at: datetime) -> pl.DataFrame:
+    """A build as ``feature_builds`` has it."""
     row = {
         "build_id": stored.build_id,
         "feature_set": built.feature_set,
@@ -244,7 +243,7 @@ def build_row(built: Built, stored: StoredBuild, at: datetime, size: int) -> pl.
         "seconds": built.seconds,
         "content_hash": stored.content_hash,
         "adjust": built.adjust,
-        "params": json.dumps(params, sort_keys=True),
+        "params": json.dumps(stored.params, sort_keys=True),
         "created_at": at,
     }
     types = dict[str, pl.DataType | type[pl.DataType]](

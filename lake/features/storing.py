@@ -28,6 +28,7 @@ from lake.features.records import (
 )
 from lake.features.sums import content_hash, replaced
 from lake.planning import DataFile
+from lake.reading import ColumnsError
 from lake.scanning import scan
 from lake.sqltext import quoted, sqlite
 from lake.table_files import File, NotPlainError, Table, look_up, partitioned, write
@@ -117,21 +118,26 @@ def _commit(
     with lk.catalog.registering() as transaction:
         standing = _standing(lk, built)
         newer = standing is not None and standing.changes_commit >= built.changes_commit
-        if standing is not None and newer and not (anew and standing == before):
+        if standing is not None and newer and not (anew and _same(standing, before)):
             staged.forget()
             return standing
-        if built.rest is not None and built.rest.build != standing:
+        if built.rest is not None and not _same(built.rest.build, standing):
             raise BuildOvertakenError(built.symbol, built.feature_set)
-        if standing != before:
+        if not _same(standing, before):
             staged.forget()
             return None
         stored = _told(built, staged, transaction.recorded_at)
         append = Append(transaction, lk.catalog.home)
         append.take(name, staged.files, staged.ended)
-        row = build_row(built, stored, transaction.recorded_at, staged.size)
+        row = build_row(built, stored, transaction.recorded_at)
         append.add({"feature_builds": row})
         append.finish()
         return stored
+
+
+def _same(one: StoredBuild | None, other: StoredBuild | None) -> bool:
+    """Whether two are one build; an audit may have been noted in between."""
+    return (one and one.build_id) == (other and other.build_id)
 
 
 def _standing(lk: "Lake", built: Built) -> StoredBuild | None:
@@ -194,6 +200,7 @@ def _told(built: Built, staged: _Staged, at: datetime) -> StoredBuild:
         "changes_commit": built.changes_commit,
         "feature_hashes": {item.name: item.hash for item in built.definitions},
         "since": built.rest.since.isoformat() if built.rest else None,
+        "bytes": staged.size,
     }
     return StoredBuild(
         build_id(built, at),
@@ -220,8 +227,11 @@ def _files(lk: "Lake", name: str, built: Built) -> list[DataFile]:
 
 
 def _whole(table: Table, built: Built, frame: pl.DataFrame) -> pl.DataFrame:
+    known = [column.name for column in table.columns]
+    if unknown := [name for name in frame.columns if name not in known]:
+        raise ColumnsError(unknown, known)
     named = frame.with_columns(source=pl.lit(built.source), symbol=pl.lit(built.symbol))
-    return named.select(column.name for column in table.columns)
+    return named.select(known)
 
 
 def _shown(frame: pl.DataFrame) -> pl.DataFrame:

@@ -165,16 +165,24 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, tuple[
 
 def _begin(connection: duckdb.DuckDBPyConnection) -> None:
     """Let DuckLake make the place of a ledger's inlined rows, which it does with a first row."""
-    for table in _APPENDED:
-        if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone():
-            continue
+    empty = [
+        table
+        for table in _APPENDED
+        if not connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
+    ]
+    connection.execute("BEGIN")  # together: each commit takes DuckLake a tenth of a second
+    for table in empty:
         columns = connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?",
             [table],
         ).fetchall()
         values = ", ".join(f'{_FIRST[kind]}::{kind} AS "{name}"' for name, kind in columns)
         connection.execute(f"INSERT INTO {table} SELECT {values}")
+    connection.execute("COMMIT")
+    connection.execute("BEGIN")
+    for table in empty:
         connection.execute(f"DELETE FROM {table} WHERE symbol = ''")
+    connection.execute("COMMIT")
 
 
 def _arrange(connection: duckdb.DuckDBPyConnection, table: str) -> None:

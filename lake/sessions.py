@@ -23,6 +23,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2999
 Moment = date | datetime | str | None
 
 
+@lru_cache(maxsize=64)
 def schedule(first: date, last: date) -> pl.DataFrame:
     """The sessions between two dates, both included.
 

@@ -3,6 +3,7 @@
 A feature that is registered is tested here by that alone.
 """
 
+import os
 from functools import cache
 
 import polars as pl
@@ -21,8 +22,10 @@ RECURSIONS = engine.recursions(FEATURES)
 PRICES = ["open", "high", "low", "close", "vwap", "context_close"]
 NAMES = [feature.name for feature in FEATURES]
 every_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+#: `make chaos` draws more, and anew.
+MANY, FEW = (200, 60) if "BARLAKE_CHAOS" in os.environ else (15, 8)
+few = settings(max_examples=FEW, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=MANY, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def same_bits(left: pl.DataFrame, right: pl.DataFrame) -> None:

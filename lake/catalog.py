@@ -48,7 +48,7 @@ DUCKLAKE_VERSION = "1.0"
 _CALENDAR_AHEAD = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Seconds of asking again while another process holds the catalog for a moment, and between two tries.
-_PATIENCE, _PAUSE = 10.0, 0.002
+_PATIENCE, _PAUSE = 5.0, 0.002
 
 
 @dataclass(frozen=True)

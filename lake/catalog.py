@@ -4,6 +4,7 @@ DuckDB's extensions come from wheels, so nothing is downloaded when a process st
 """
 
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -47,8 +48,9 @@ WRITES = "catalog_writes"
 DUCKLAKE_VERSION = "1.0"
 _CALENDAR_AHEAD = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Seconds of asking again while another process holds the catalog for a moment, and between two tries.
-_PATIENCE, _PAUSE = 5.0, 0.002
+#: Seconds of asking again while another process holds the catalog for a moment, and between two tries
+#: at first and at most.
+_PATIENCE, _PAUSE, _LONGEST_PAUSE = 5.0, 0.002, 0.05
 
 
 @dataclass(frozen=True)
@@ -333,14 +335,15 @@ def patiently(ask: Callable[[], T]) -> T:
     Raises:
         duckdb.Error: It is held for too long; or something else is wrong.
     """
-    end = time.monotonic() + _PATIENCE
+    end, pause = time.monotonic() + _PATIENCE, _PAUSE
     while True:
         try:
             return ask()
         except duckdb.Error as error:
             if "database is locked" not in str(error) or time.monotonic() > end:
                 raise
-        time.sleep(_PAUSE)
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads tries, guards nothing
+        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def init_sql(home: Path, *, read_only: bool = True) -> str:

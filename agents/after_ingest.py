@@ -54,13 +54,13 @@ def queue_refresh(journal: Journal, job_id: str, lake: "Callable[[], Lake]") -> 
         or not switches.is_on(journal, "features")
     ):
         return None
-    built = kept_sets(lake(), job.source, job.symbols)
+    built = sorted({symbol for _, symbol, _ in kept_sets(lake(), job.source, job.symbols)})
     if not built:
         return None
     queue = partial(journal.queue, "features", job.source, job.symbol, job.first, job.last)
-    refresh, new = queue({"symbols": sorted(built)})
+    refresh, new = queue({"symbols": built})
     if refresh.state == "running":
-        refresh, new = queue({"symbols": sorted(built), "after": job.id})
+        refresh, new = queue({"symbols": built, "after": job.id})
     return refresh if new else None
 
 

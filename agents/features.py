@@ -7,7 +7,6 @@ from feature_service import build
 from lake import InvalidError, Lake, MissingError
 from lake.features import kept_sets
 from lake.journal import Job, Journal
-from lake.logs import logger
 
 
 def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
@@ -18,7 +17,8 @@ def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
         journal: Is told how far it is.
         job: Its symbol and source; ``params["set_name"]``, or ``params["set"]`` as the API says it,
             names the set, ``core`` by default, and ``params["full"]`` asks for the whole history. With
-            ``params["symbols"]`` each set that was ever built for one of them is gone on with.
+            ``params["symbols"]`` each set that was ever built for one of them is gone on with;
+            without any symbol, as the scheduler asks, each that was ever built.
 
     Returns:
         What was built, as plain JSON.
@@ -26,7 +26,7 @@ def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
     Raises:
         LakeError: As :func:`feature_service.build.build`'s.
     """
-    if "symbols" in job.params:
+    if "symbols" in job.params or not job.symbol:
         return _refresh(lake, journal, job)
     journal.progress(job.id, 0, 1, f"building features of {job.symbol}")
     name = job.params.get("set_name") or job.params.get("set") or "core"
@@ -38,18 +38,14 @@ def run(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
 
 
 def _refresh(lake: Lake, journal: Journal, job: Job) -> dict[str, Any]:
-    """Each set of each symbol; one that cannot be built any more is told and left."""
-    kept = kept_sets(lake, job.source, job.params["symbols"])
-    work = [(symbol, name) for symbol, names in kept.items() for name in names]
+    """Each set of each symbol; one that cannot be built any more, as its set or its bars are gone, is left."""
+    work = kept_sets(lake, job.source or None, job.params.get("symbols", ()))
     rebuilt, left = 0, dict[str, str]()
-    for done, (symbol, name) in enumerate(work):
+    for done, (source, symbol, name) in enumerate(work):
         journal.progress(job.id, done, len(work), f"building {name} of {symbol}")
         try:
-            rebuilt += build.build(lake, symbol, name, job.source).fresh
+            rebuilt += build.build(lake, symbol, name, source).fresh
         except (InvalidError, MissingError) as error:
             left[f"{symbol} {name}"] = str(error)
-            logger(stage="features").warning(
-                "not built", symbol=symbol, set=name, reason=str(error)
-            )
     journal.progress(job.id, len(work), len(work), "built" if rebuilt else "nothing new")
     return {"builds": len(work), "rebuilt": rebuilt, "left": left}

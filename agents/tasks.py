@@ -50,6 +50,8 @@ _FORGOTTEN = timedelta(seconds=30)
 _NIGHTLY = crontab(hour="8", minute="15")
 _NIGHTLY_QUALITY = crontab(hour="7", minute="45")
 _NIGHTLY_GAPS = crontab(hour="6", minute="30")
+#: After all that brings or corrects bars.
+_NIGHTLY_FEATURES = crontab(hour="7", minute="15")
 #: Just after midnight in New York, when providers know the tickers of the new day; before the scan for
 #: gaps, which asks when papers were listed.
 _NIGHTLY_ACTIONS = crontab(hour="5", minute="15")
@@ -110,6 +112,7 @@ def _configuration() -> dict[str, Any]:
             "upkeep every night": {"task": "upkeep", "schedule": _NIGHTLY},
             "quality every night": {"task": "quality", "schedule": _NIGHTLY_QUALITY},
             "gaps every night": {"task": "gaps", "schedule": _NIGHTLY_GAPS},
+            "features every night": {"task": "features", "schedule": _NIGHTLY_FEATURES},
             "actions every night": {"task": "actions", "schedule": _NIGHTLY_ACTIONS},
             "instruments every night": {"task": "instruments", "schedule": _NIGHTLY_INSTRUMENTS},
             "the last days every night": {
@@ -248,9 +251,9 @@ def ingest(self: Task, job_id: str) -> dict[str, Any]:
 
 
 @celery.task(name="features", bind=True, throws=(LakeError,))
-def features(self: Task, job_id: str) -> dict[str, Any]:
-    """Queue door of :func:`agents.features.run`; safe to deliver twice."""
-    return _work(self, job_id)
+def features(self: Task, job_id: str | None = None) -> dict[str, Any]:
+    """Queue door of :func:`agents.features.run`; without a job (from the scheduler) it makes one."""
+    return _work(self, job_id) if job_id else _periodic(self, "features")
 
 
 @celery.task(name="train", bind=True, throws=(LakeError,))

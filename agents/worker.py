@@ -139,7 +139,13 @@ def _ingest(shop: Workshop, job: Job) -> dict[str, Any] | list[Piece]:
 def _features(shop: Workshop, job: Job) -> dict[str, Any]:
     from agents import features
 
-    return features.run(shop.lake(), shop.journal, job)
+    try:
+        lake = shop.lake()
+    except LakeMissingError:
+        if job.symbol:
+            raise
+        return {"builds": 0, "rebuilt": 0, "left": {}}  # the scheduler asks everywhere
+    return features.run(lake, shop.journal, job)
 
 
 def _train(shop: Workshop, job: Job) -> dict[str, Any]:

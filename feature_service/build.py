@@ -14,6 +14,7 @@ from feature_service.reading import Reading
 from feature_service.sets import FeatureSet
 from lake import Lake
 from lake.features import (
+    BuildOvertakenError,
     Built,
     Continued,
     Definition,
@@ -25,6 +26,7 @@ from lake.schema import check_symbol
 from lake.sessions import Moment
 
 _KEYS = ("timestamp", "session_date")
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -87,17 +89,25 @@ def build(
         BarsMissingError: The lake has no bars of the symbol.
         NoBarsInHoursError: It has none in the hours of the set.
         TooFewBarsError: It has so few that every column would be null.
-        BuildOvertakenError: Somebody else stored another build meanwhile.
+        BuildOvertakenError: Somebody else stored another build meanwhile, again and again.
         GateBusyError: Another process held the commit gate too long. Nothing was written.
     """
     wanted = set_name if isinstance(set_name, FeatureSet) else choose(lk, set_name)
     ticker = check_symbol(symbol)
     origin = lk.source_of(ticker, source)
-    standing = latest_build(lk, wanted.name, wanted.version, origin, ticker)
+    for _ in range(_TRIES - 1):
+        try:
+            return _attempt(lk, ticker, wanted, origin, full=full)
+        except BuildOvertakenError:  # it stands now, and may be gone on from
+            continue
+    return _attempt(lk, ticker, wanted, origin, full=full)
+
+
+def _attempt(lk: Lake, symbol: str, wanted: FeatureSet, source: str, *, full: bool) -> Build:
     begun = time.perf_counter()
-    read = Reading(lk, ticker, origin, wanted, lk.snapshot())
-    after = -1 if standing is None else standing.changes_commit
-    first, kinds, commit = read.changed(after)
+    standing = latest_build(lk, wanted.name, wanted.version, source, symbol)
+    read = Reading(lk, symbol, source, wanted, lk.snapshot())
+    first, kinds, commit = read.changed(-1 if standing is None else standing.changes_commit)
     if standing is not None and first is None and not full:
         return _told(standing, wanted, fresh=False)
     rest = None
@@ -108,7 +118,7 @@ def build(
     else:
         frame, kept = computed(rest.bars, wanted, rest.known), Continued(standing, first)
     built = replace(
-        _built(wanted, ticker, origin, frame, read.snapshot or 0),
+        _built(wanted, symbol, source, frame, read.snapshot or 0),
         changes_commit=commit,
         seconds=time.perf_counter() - begun,
         rest=kept,

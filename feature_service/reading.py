@@ -102,17 +102,17 @@ class Reading:
         return bars
 
     def changed(self, after: int) -> tuple[date | None, set[str], int]:
-        """What happened since a commit to the symbol, and to the one beside it.
+        """What happened since a commit, up to the snapshot, to the symbol and to the one beside it.
 
         Returns:
             The first session that was touched, the kinds of changes and the newest commit; None,
             nothing and ``after`` if nothing did.
         """
         other = self.wanted.context
-        found = [changed_sessions(self.lake, self.source, self.symbol, after)]
+        found = [changed_sessions(self.lake, self.source, self.symbol, after, self.snapshot)]
         if other is not None:
             origin = self.lake.source_of(other)
-            found.append(changed_sessions(self.lake, origin, other, after))
+            found.append(changed_sessions(self.lake, origin, other, after, self.snapshot))
         days = [day for day, _, _ in found if day is not None]
         kinds = {kind for _, some, _ in found for kind in some}
         return min(days, default=None), kinds, max(commit for _, _, commit in found)

@@ -5,7 +5,6 @@ same rows straight from where they lie take one.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import partial
 
 import polars as pl
@@ -14,7 +13,7 @@ from lake.catalog import METADATA, Catalog, patiently
 from lake.coverage import Interval, covered, merge
 from lake.planning import TRIES, Plan, Planner
 from lake.scanning import scan
-from lake.sqltext import quoted, sqlite
+from lake.sqltext import moment_of, quoted, sqlite
 
 
 class Ledgers:
@@ -34,7 +33,7 @@ class Ledgers:
                 return {symbol: covered(connection, source, symbol, dataset) for symbol in symbols}
         found: dict[str, list[Interval]] = {symbol: [] for symbol in symbols}
         for symbol, start, end in rows:
-            found[str(symbol)].append((_moment(start), _moment(end)))
+            found[str(symbol)].append((moment_of(start), moment_of(end)))
         return {symbol: merge(intervals) for symbol, intervals in found.items()}
 
     def listed(self, dataset: str, source: str, symbols: Sequence[str]) -> set[str]:
@@ -85,7 +84,7 @@ class Ledgers:
         Args:
             table: One of ``lake.schema.LEDGERS``, or any whose rows are few.
             columns: Of the table, to be returned.
-            keys: Columns that have one of some values each.
+            keys: Columns that have one of some values each; none: all rows.
             above: A column whose number is greater.
 
         Returns:
@@ -114,7 +113,7 @@ class Ledgers:
         rows = self.rows(table, columns, keys, above)
         if rows is not None:
             return rows
-        where = " AND ".join(f'"{name}" IN ?' for name in keys)
+        where = " AND ".join(["true", *(f'"{name}" IN ?' for name in keys)])
         more = "" if above is None else f' AND "{above[0]}" > {above[1]:d}'
         chosen = ", ".join(f'"{column}"' for column in columns)
         query = f"SELECT {chosen} FROM {table} WHERE {where}{more}"
@@ -158,8 +157,3 @@ class Ledgers:
             mine += [] if above is None else [pl.col(above[0]) > above[1]]
             rows += scan(files, columns, (None, None), mine).collect().rows()
         return rows
-
-
-def _moment(value: object) -> datetime:
-    """A time as the catalog writes it, or as a file has it."""
-    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

@@ -1,5 +1,7 @@
 """Texts in SQL: quoted for DuckDB, and whole statements handed on to SQLite."""
 
+from datetime import datetime
+
 import duckdb
 
 Row = tuple[str | None, ...]
@@ -31,3 +33,8 @@ def sqlite(connection: duckdb.DuckDBPyConnection, database: str, statement: str)
     return connection.execute(
         f"FROM sqlite_query('{database}', ${tag}${statement}${tag}$)"
     ).fetchall()
+
+
+def moment_of(value: object) -> datetime:
+    """A time as SQLite hands it on, as text, or as a file has it."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

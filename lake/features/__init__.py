@@ -17,10 +17,9 @@ from lake.features.records import (
     changed_sessions,
     kept_sets,
     latest_build,
-    newest_change,
     note_audit,
 )
-from lake.features.storing import store_features
+from lake.features.storing import BuildOvertakenError, store_features
 from lake.features.sums import content_hash
 from lake.features.versions import (
     StoredVersion,
@@ -31,6 +30,7 @@ from lake.features.versions import (
 )
 
 __all__ = [
+    "BuildOvertakenError",
     "Built",
     "Continued",
     "Definition",
@@ -50,7 +50,6 @@ __all__ = [
     "held_rows",
     "kept_sets",
     "latest_build",
-    "newest_change",
     "note_audit",
     "read_features",
     "store_features",

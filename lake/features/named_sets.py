@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from lake.features.naming import check_set_name
+from lake.sqltext import moment_of
 
 if TYPE_CHECKING:
     from lake.store import Lake
@@ -92,7 +93,7 @@ def _before_layout_5() -> Iterator[None]:
 def _standing(rows: list[tuple[object, ...]]) -> dict[str, StoredSet]:
     newest: dict[str, tuple[datetime, object]] = {}
     for name, definition, created_at in rows:
-        at = _moment(created_at)
+        at = moment_of(created_at)
         if str(name) not in newest or at > newest[str(name)][0]:
             newest[str(name)] = (at, definition)
     return {
@@ -100,7 +101,3 @@ def _standing(rows: list[tuple[object, ...]]) -> dict[str, StoredSet]:
         for name, (at, definition) in newest.items()
         if definition is not None
     }
-
-
-def _moment(value: object) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

@@ -1,6 +1,7 @@
 """What sets, their tables and columns are called, and what is said where there are none."""
 
 import re
+from collections.abc import Iterable
 
 from lake.errors import InvalidError, MissingError
 
@@ -61,3 +62,17 @@ def table_of(name: str, version: str) -> str:
     if not _VERSION.fullmatch(version):
         raise FeatureSetNameError(version)
     return f"features_{check_set_name(name)}_{version[:8]}"
+
+
+def view_sql(name: str, table: str, columns: Iterable[str]) -> str:
+    """The statement that lets the view of a set show one of its tables.
+
+    Args:
+        name: Of the set.
+        table: Of one of its versions.
+        columns: Of the table; those for builds alone are not shown.
+    """
+    keys = ("source", *KEYS)
+    shown = [*keys, *(one for one in columns if one not in keys and not one.startswith(HELD))]
+    chosen = ", ".join(f'"{one}"' for one in shown)
+    return f'CREATE OR REPLACE VIEW "features_{name}" AS SELECT {chosen} FROM lake.main."{table}"'

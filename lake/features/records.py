@@ -12,6 +12,7 @@ import polars as pl
 from lake.catalog import Transaction
 from lake.features.naming import HELD, KEYS
 from lake.schema import UTC_TIME
+from lake.sqltext import moment_of
 
 if TYPE_CHECKING:
     from lake.store import Lake
@@ -114,7 +115,7 @@ def latest_build(
     rows = lk.ledger_rows("feature_builds", [*_BUILD, "created_at"], keys)
     if not rows:
         return None
-    newest = max(rows, key=lambda row: _moment(row[-1]))
+    newest = max(rows, key=lambda row: moment_of(row[-1]))
     build_id, count, seconds, content, snapshot, start, end, params, _ = newest
     return StoredBuild(
         str(build_id),
@@ -136,30 +137,36 @@ def current_version(lk: "Lake", feature_set: str, source: str, symbol: str) -> s
     """The version of a set that was built last for a symbol; None if none was."""
     keys = {"feature_set": [feature_set], "source": [source], "symbol": [symbol]}
     rows = lk.ledger_rows("feature_builds", ["set_version", "created_at"], keys)
-    return str(max(rows, key=lambda row: _moment(row[1]))[0]) if rows else None
+    return str(max(rows, key=lambda row: moment_of(row[1]))[0]) if rows else None
 
 
-def kept_sets(lk: "Lake", source: str, symbols: Sequence[str]) -> dict[str, list[str]]:
-    """The sets that were built for some symbols, by symbol; symbols without any are left out."""
-    keys = {"source": [source], "symbol": symbols}
-    found: dict[str, list[str]] = {}
-    for symbol, name in sorted(
-        set(lk.ledger_rows("feature_builds", ["symbol", "feature_set"], keys)), key=str
-    ):
-        found.setdefault(str(symbol), []).append(str(name))
-    return found
+def kept_sets(
+    lk: "Lake", source: str | None = None, symbols: Sequence[str] = ()
+) -> list[tuple[str, str, str]]:
+    """What was ever built: source, symbol and set, in this order, each once.
 
-
-def newest_change(lk: "Lake", source: str, symbol: str) -> int:
-    """The newest commit that touched bars or corporate actions of a symbol; 0 if none did."""
-    rows = lk.ledger_rows("changes", ["commit"], {"source": [source], "symbol": [symbol]})
-    return max((int(str(commit)) for (commit,) in rows), default=0)
+    Args:
+        lk: The lake.
+        source: Only from this one.
+        symbols: Only of these.
+    """
+    keys = {"source": [source] if source else [], "symbol": symbols}
+    given = {name: values for name, values in keys.items() if values}
+    rows = lk.ledger_rows("feature_builds", ["source", "symbol", "feature_set"], given)
+    return sorted({(str(origin), str(symbol), str(name)) for origin, symbol, name in rows})
 
 
 def changed_sessions(
-    lk: "Lake", source: str, symbol: str, after: int
+    lk: "Lake", source: str, symbol: str, after: int, until: int | None = None
 ) -> tuple[date | None, set[str], int]:
     """What happened to a symbol since a commit.
+
+    Args:
+        lk: The lake.
+        source: Provider and feed.
+        symbol: A ticker in capitals.
+        after: The commit.
+        until: The last commit to look at, for whoever reads the bars of that snapshot; None: the newest.
 
     Returns:
         The first session that was touched, the kinds of changes (``new``, ``corrected``,
@@ -171,10 +178,15 @@ def changed_sessions(
         {"source": [source], "symbol": [symbol]},
         ("commit", after),
     )
-    if not rows:
+    seen = [
+        (_day(session), str(kind), int(str(commit)))
+        for session, kind, commit in rows
+        if until is None or int(str(commit)) <= until
+    ]
+    if not seen:
         return None, set(), after
-    first = min(_day(session) for session, _, _ in rows)
-    return first, {str(kind) for _, kind, _ in rows}, max(int(str(row[2])) for row in rows)
+    days, kinds, commits = zip(*seen, strict=True)
+    return min(days), {*kinds}, max(commits)
 
 
 def note_definitions(transaction: Transaction, wanted: Sequence[Definition]) -> None:
@@ -258,12 +270,8 @@ def build_id(built: Built, at: datetime) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def _moment(value: object) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-
-
 def _maybe(value: object) -> datetime | None:
-    return None if value is None else _moment(value)
+    return None if value is None else moment_of(value)
 
 
 def _day(value: object) -> date:

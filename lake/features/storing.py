@@ -17,7 +17,7 @@ from lake import sessions
 from lake.appending import Append
 from lake.catalog import METADATA, patiently
 from lake.errors import TransientError
-from lake.features.naming import HELD, KEYS, table_of
+from lake.features.naming import HELD, KEYS, table_of, view_sql
 from lake.features.records import (
     Built,
     StoredBuild,
@@ -281,8 +281,5 @@ def _show(lk: "Lake", name: str, built: Built) -> None:
         found = patiently(lambda: sqlite(connection, METADATA, query))
     if found and f"{name}" in str(found[0][0]):
         return
-    columns = ", ".join(f'"{column}"' for column in ("source", *KEYS, *built.columns))
     with lk.writing() as transaction:
-        transaction.connection.execute(
-            f'CREATE OR REPLACE VIEW "{view}" AS SELECT {columns} FROM lake.main."{name}"'
-        )
+        transaction.connection.execute(view_sql(built.feature_set, name, built.columns))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lake.errors import InvalidError, MissingError
-from lake.features.naming import HELD, KEYS, check_set_name, table_of
+from lake.features.naming import check_set_name, table_of, view_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -134,9 +134,4 @@ def _show(run: "duckdb.DuckDBPyConnection", name: str, left: Sequence[StoredVers
            ORDER BY column_index""",
         [table],
     ).fetchall()
-    keys = ("source", *KEYS)
-    values = [column for (column,) in names if column not in keys and not column.startswith(HELD)]
-    columns = ", ".join(f'"{column}"' for column in (*keys, *values))
-    run.execute(
-        f'CREATE OR REPLACE VIEW "features_{name}" AS SELECT {columns} FROM lake.main."{table}"'
-    )
+    run.execute(view_sql(name, table, [column for (column,) in names]))

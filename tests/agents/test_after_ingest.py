@@ -8,7 +8,7 @@ import lake
 from agents import features
 from agents.after_ingest import follow, queue_refresh, queue_scan
 from agents.gaps import asked_by
-from feature_service import build
+from feature_service import build, user_sets
 from lake.errors import BrokerMissingError
 from lake.journal import Journal, switches
 from lake.journal.parts import Piece
@@ -171,3 +171,21 @@ def test_features_that_were_built_are_brought_up_to_date_and_no_others_are_built
 
 def test_no_build_follows_where_none_was_ever_made(journal, store):
     assert queue_refresh(journal, ended(journal, BROUGHT).id, lambda: store) is None
+
+
+def test_every_night_all_that_was_ever_built_is_brought_up_to_date(journal, store):
+    for symbol in ("QQQ", "SPY"):
+        put(store, random_walk(symbol, date(2024, 5, 1), date(2024, 5, 3)))
+        build.build(store, symbol, "lags")
+        put(store, random_walk(symbol, date(2024, 5, 6), date(2024, 5, 6)))  # by no ingest
+    user_sets.define(store, user_sets.from_facts("mine", {"features": ["close_lag_1"]}))
+    build.build(store, "SPY", "mine")
+    user_sets.drop(store, "mine")
+    job, _ = journal.queue("features", "", "")
+
+    done = features.run(store, journal, job)
+
+    assert (done["builds"], done["rebuilt"]) == (3, 2)
+    assert list(done["left"]) == ["SPY mine"]  # its definition is gone, what was built stays
+    for symbol in ("QQQ", "SPY"):
+        assert store.features(symbol, "lags")["session_date"].max() == date(2024, 5, 6)

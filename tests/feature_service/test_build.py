@@ -221,6 +221,22 @@ def test_a_withdrawn_session_is_gone(store):
     same_as_the_whole(store, "SPY", built)
 
 
+def test_bars_that_come_while_it_reads_are_for_the_next_build(store, monkeypatch):
+    before = store.snapshot()
+    put(store, random_walk("SPY", date(2024, 7, 8), date(2024, 7, 8)))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            store, "snapshot", lambda: before
+        )  # a writer commits right after it was asked
+        build.build(store, "SPY")
+    assert read_features(store, "SPY")["session_date"].max() == date(2024, 7, 5)
+
+    built = build.build(store, "SPY")
+
+    assert built.since == date(2024, 7, 8)
+    same_as_the_whole(store, "SPY", built)
+
+
 def test_older_history_is_a_reason_to_begin_anew(store):
     build.build(store, "SPY")
     put(store, random_walk("SPY", date(2024, 5, 28), date(2024, 5, 31), seed=5))

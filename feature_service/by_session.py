@@ -5,20 +5,21 @@ session, so that a part of a history that begins with a session gives the bits o
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_service.compiled import Values, compiled, given
 from feature_service.inputs import SESSION
 from feature_service.windows import mapped
 
-Values = NDArray[np.float64]
 How = Literal["first", "last", "max", "min", "sum"]
 Starts = NDArray[np.intp]
 
+_HOWS: tuple[How, ...] = ("first", "max", "min", "sum")
+_FIRST, _MAX, _MIN = range(3)
 # Days from a Monday to the first day of 1970.
 _THURSDAY = 3
 
@@ -32,10 +33,9 @@ def so_far(column: str | pl.Expr, how: How) -> pl.Expr:
     """
 
     def run(numbers: Values, values: Values) -> Values:
-        found = np.empty(len(values))
-        for start, end in pairwise([*starts_of(numbers), len(values)]):
-            found[start:end] = _run(values[start:end], how)
-        return found
+        if how == "last":
+            return values
+        return _so_far(values, numbers, how)
 
     return mapped(run, SESSION, column)
 
@@ -181,22 +181,32 @@ def _of_each(values: Values, starts: Starts, how: How) -> Values:
         newest: Values = values[np.asarray(ends) - 1]
         return newest
     if how == "sum":  # bar by bar: numpy's own sums take other paths for other lengths of the whole
-        totals: Values = np.array(
-            [np.cumsum(values[start:end])[-1] for start, end in zip(starts, ends, strict=True)]
-        )
+        numbers = np.repeat(np.arange(float(len(starts))), np.diff([*starts, len(values)]))
+        totals: Values = _so_far(values, numbers, how)[np.asarray(ends) - 1]
         return totals
     reduced: Values = (np.maximum if how == "max" else np.minimum).reduceat(values, starts)
     return reduced
 
 
-def _run(values: Values, how: How) -> Values:
+def _so_far(values: Values, numbers: Values, how: How) -> Values:
     """Up to each row of a session."""
-    if how == "first":
-        return np.full(len(values), values[0])
-    if how == "last":
-        return values
-    if how == "sum":
-        total: Values = np.cumsum(values)
-        return total
-    highest: Values = (np.maximum if how == "max" else np.minimum).accumulate(values)
-    return highest
+    found = np.empty(len(values))
+    _run(given(values), given(numbers), _HOWS.index(how), found)
+    return found
+
+
+@compiled
+def _run(values: Values, numbers: Values, how: int, found: Values) -> None:
+    """Up to each row of a session, a row after the other."""
+    held = np.nan
+    for row in range(len(values)):
+        value = values[row]
+        if row == 0 or numbers[row] != numbers[row - 1]:
+            held = value
+        elif how == _MAX:
+            held = max(held, value)
+        elif how == _MIN:
+            held = min(held, value)
+        elif how != _FIRST:
+            held += value
+        found[row] = held

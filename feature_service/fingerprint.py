@@ -10,7 +10,7 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import polars as pl
@@ -32,8 +32,8 @@ def _sources(thing: Callable[..., Any], seen: set[Callable[..., Any]]) -> dict[s
     seen.add(thing)
     found = {f"{thing.__module__}.{thing.__qualname__}": _normalised(thing)}
     for function in _functions(thing):
-        for name in sorted(_names(function.__code__)):
-            value = function.__globals__.get(name)
+        for name, given in _globals(function):
+            value = getattr(given, "py_func", given)  # what is compiled, as it is written
             if isinstance(value, FunctionType | type):
                 if _is_of_room(value, thing) and value not in seen:
                     found |= _sources(value, seen)
@@ -50,8 +50,24 @@ def _functions(thing: Callable[..., Any]) -> Iterator[FunctionType]:
     yield from (one for one in inside if isinstance(one, FunctionType))
 
 
+def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """What a function may take from its module, and from those of our modules that it names."""
+    names = sorted(set(_names(function.__code__)))
+    for name in names:
+        value = function.__globals__.get(name)
+        if isinstance(value, ModuleType):
+            if _room(value.__name__) == _room(function.__module__):
+                yield from ((inner, getattr(value, inner, None)) for inner in names)
+        else:
+            yield name, value
+
+
+def _room(module: str) -> str:
+    return module.partition(".")[0]
+
+
 def _is_of_room(value: Callable[..., Any], thing: Callable[..., Any]) -> bool:
-    return value.__module__.partition(".")[0] == thing.__module__.partition(".")[0]
+    return _room(value.__module__) == _room(thing.__module__)
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -1,257 +1,369 @@
-"""Kernels of windows: each window is merged from halves, about log2(width) passes over the column.
+"""Windows merged from halves, about log2(width) passes over a block of bars, compiled.
 
-See ``feature_service.windows`` for why. A kernel takes columns and a width, and gives a value for
-every whole window, oldest first. Its columns are as long as one another.
+See ``feature_service.windows`` for why. A function takes columns, as long as one another, and a width;
+it gives a value for every row, NaN before the first whole window.
+
+Sums of squares, of products and of higher powers are of deviations from the window's own mean: Chan,
+Golub and LeVeque, Algorithms for Computing the Sample Variance (1979); Pébay, Formulas for Robust,
+One-Pass Parallel Computation of Covariances and Arbitrary-Order Statistical Moments (2008).
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
-Parts = tuple[NDArray[Any], ...]
-#: Windows of so many bars, each joined with the newer ones, of so many, that follow it.
-Join = Callable[[Parts, int, Parts, int], Parts]
-Moments = tuple[Values, Values]
-Comoments = tuple[Values, Values, Values, Values, Values]
+from feature_service.compiled import Values, compiled, given
 
-# Mean, sum of squares and sum of cubes: windows of so many parts have no fourth powers.
-_CUBES = 3
+# Windows of a block, and all that leads to them, stay in the processor's nearest cache.
+_BLOCK = 1_024
+# What is known of a window while it is merged, and how many numbers that are.
+_MEANS = 0  # the mean
+_MOMENTS = 1  # and the sum of squares
+_CUBES = 2  # and that of cubes
+_FOURTHS = 3  # and that of fourth powers
+_TRENDS = 4  # the mean, and the sum of deviations times how many bars after the middle each one is
+_PRODUCTS = 5  # both means, both sums of squares, the sum of products
+_AVERAGES = 6  # the weighted mean, and the weight
+_AGES = 7  # the highest, and how many bars ago it was
+_HIGHEST = 8
+_NUMBERS = (1, 2, 3, 4, 2, 5, 2, 2, 1)
 # What a sum of weights that are zero is divided by; it is nothing beside any weight.
-_NEXT_TO_NOTHING = np.finfo(np.float64).tiny
+_NEXT_TO_NOTHING = float(np.finfo(np.float64).tiny)
+
+_MEAN = 0
+_VARIANCE = 1
+_DEVIATION = 2
+_ZSCORE = 3
+_SKEW = 4
+_KURTOSIS = 5
+_WEIGHTED = 6
+_AVERAGE = 7
+_CORRELATION = 8
+_BETA = 9
+_AGE = 10
+_HIGH = 11
+_DISTANCE = 12
+# What is known of the windows that each of these is made of.
+_KINDS = (
+    *(_MEANS, _MOMENTS, _MOMENTS, _MOMENTS, _CUBES, _FOURTHS, _TRENDS),
+    *(_AVERAGES, _PRODUCTS, _PRODUCTS, _AGES, _HIGHEST, _MEANS),
+)
 
 
-def window_means(values: Values, width: int) -> Values:
-    """Mean of every whole window."""
-    return _by_halves((values,), width, _join_means)[0]
+def means(values: Values, width: int) -> Values:
+    """Mean."""
+    return _alone(_MEAN, values, width)
 
 
-def window_moments(values: Values, width: int) -> Moments:
-    """Mean and sum of squared deviations of every whole window."""
-    mean, squares = _by_halves((values, np.zeros(len(values))), width, _join_moments)
-    return mean, squares
+def variances(values: Values, width: int, ddof: int) -> Values:
+    """Variance, of the population (``ddof`` 0) or of the sample (1); exactly 0 where all are the same."""
+    return _alone(_VARIANCE, values, width, ddof)
 
 
-def window_shapes(values: Values, width: int) -> tuple[Values, Values, Values]:
-    """Sums of the second, third and fourth powers of deviations, of every whole window."""
-    nothing = np.zeros(len(values))
-    _, squares, cubes, fourths = _by_halves(
-        (values, nothing, nothing, nothing), width, _join_shapes
-    )
-    return squares, cubes, fourths
+def deviations(values: Values, width: int, ddof: int) -> Values:
+    """Standard deviation; see :func:`variances`."""
+    return _alone(_DEVIATION, values, width, ddof)
 
 
-def window_cubes(values: Values, width: int) -> Moments:
-    """Sums of the second and third powers of deviations, of every whole window."""
-    nothing = np.zeros(len(values))
-    _, squares, cubes = _by_halves((values, nothing, nothing), width, _join_shapes)
-    return squares, cubes
+def zscores(values: Values, width: int) -> Values:
+    """The newest's distance from the mean in deviations (of the population); NaN where all are the same."""
+    return _alone(_ZSCORE, values, width)
 
 
-def window_comoments(left: Values, right: Values, width: int) -> Comoments:
-    """Both means, both sums of squared deviations and that of products, of every whole window."""
-    nothing = np.zeros(len(left))
-    ours, theirs, own, other, both = _by_halves(
-        (left, right, nothing, nothing, nothing), width, _join_comoments
-    )
-    return ours, theirs, own, other, both
+def skews(values: Values, width: int) -> Values:
+    """Skewness (of the population); NaN where all are the same."""
+    return _alone(_SKEW, values, width)
 
 
-def window_trends(values: Values, width: int) -> Moments:
-    """Mean, and sum of deviations times how many bars after the window's middle each one is."""
-    mean, slope = _by_halves((values, np.zeros(len(values))), width, _join_trends)
-    return mean, slope
+def kurtoses(values: Values, width: int) -> Values:
+    """Excess kurtosis (of the population); NaN where all are the same."""
+    return _alone(_KURTOSIS, values, width)
 
 
-def window_averages(values: Values, weights: Values, width: int) -> Values:
-    """Weighted mean of every whole window; NaN where nothing weighs."""
-    mean, weight = _by_halves((values, weights), width, _join_averages)
-    return np.where(weight > 0, mean, np.nan)
+def weighted_means(values: Values, width: int) -> Values:
+    """Mean, the oldest weighing 1 and the newest ``width``."""
+    return _alone(_WEIGHTED, values, width)
 
 
-def window_ages(values: Values, width: int) -> Values:
-    """How many bars ago the highest of every whole window was; the newest of equals counts."""
-    newest = np.zeros(len(values), dtype=np.int16)
-    return _by_halves((values, newest), width, _join_ages)[1].astype(np.float64)
+def averages(values: Values, weights: Values, width: int) -> Values:
+    """Mean by weights, none below zero; NaN where nothing weighs."""
+    return _beside(_AVERAGE, values, weights, width)
 
 
-def window_highest(values: Values, width: int) -> Values:
-    """The highest of every whole window."""
-    size = 1
-    while size * 2 <= width:
-        values, size = np.maximum(values[:-size], values[size:]), size * 2
-    # The rest overlaps what is counted already, which does not matter to a highest value.
-    return np.maximum(values[: len(values) - (width - size)], values[width - size :])
+def correlations(values: Values, other: Values, width: int) -> Values:
+    """Pearson's correlation, -1 to 1; NaN where one stands still."""
+    return _beside(_CORRELATION, values, other, width)
 
 
-def _by_halves(block: Parts, width: int, join: Join) -> Parts:
-    """Merge windows of one bar into windows of ``width``."""
-    whole, done, size = block, 0, 1
+def betas(values: Values, other: Values, width: int) -> Values:
+    """Slope on the other column; NaN where that stands still."""
+    return _beside(_BETA, values, other, width)
+
+
+def ages(values: Values, width: int) -> Values:
+    """How many bars ago the highest was; the newest of equals counts."""
+    return _alone(_AGE, values, width)
+
+
+def highest(values: Values, width: int) -> Values:
+    """The highest."""
+    return _alone(_HIGH, values, width)
+
+
+def lowest(values: Values, width: int) -> Values:
+    """The lowest."""
+    found = _alone(_HIGH, -values, width)
+    return np.negative(found, out=found)
+
+
+def mean_distances(values: Values, width: int) -> Values:
+    """Mean distance from the mean."""
+    return _alone(_DISTANCE, values, width)
+
+
+def _alone(statistic: int, values: Values, width: int, ddof: int = 0) -> Values:
+    column, found = given(values), np.empty(len(values))
+    _windows(statistic, column, column, width, ddof, found)
+    return found
+
+
+def _beside(statistic: int, values: Values, other: Values, width: int) -> Values:
+    found = np.empty(len(values))
+    _windows(statistic, given(values), given(other), width, 0, found)
+    return found
+
+
+@compiled
+def _windows(
+    statistic: int, values: Values, other: Values, width: int, ddof: int, found: Values
+) -> None:
+    """One of the above, block by block."""
+    found[: width - 1] = np.nan
+    kind = _KINDS[statistic]
+    room = np.empty((4, _NUMBERS[kind], _BLOCK + width - 1))
+    for begin in range(0, len(values) - width + 1, _BLOCK):
+        rows = min(_BLOCK, len(values) - width + 1 - begin)
+        count = rows + width - 1
+        room[0, 0, :count] = values[begin : begin + count]
+        room[0, 1:, :count] = 0.0
+        if kind in (_PRODUCTS, _AVERAGES):
+            room[0, 1, :count] = other[begin : begin + count]
+        windows = _halved(kind, count, width, room)
+        newest = values[begin + width - 1 :]
+        _finish(statistic, windows, newest, width, ddof, found[begin + width - 1 :][:rows])
+        if statistic == _DISTANCE:
+            _measure(windows[0], values[begin:], width, found[begin + width - 1 :][:rows])
+
+
+@compiled
+def _finish(  # noqa: C901 - a case for each
+    statistic: int, windows: Values, newest: Values, width: int, ddof: int, found: Values
+) -> None:
+    """What is asked, of what is known of each window."""
+    first, last = windows[0], windows[len(windows) - 1]
+    for row in range(len(found)):
+        if statistic in (_MEAN, _HIGH):
+            found[row] = first[row]
+        elif statistic == _VARIANCE:
+            found[row] = last[row] / (width - ddof)
+        elif statistic == _DEVIATION:
+            found[row] = np.sqrt(last[row] / (width - ddof))
+        elif statistic == _ZSCORE:
+            deviation = np.sqrt(last[row] / width)
+            found[row] = (newest[row] - first[row]) / deviation if deviation else np.nan
+        elif statistic == _SKEW:
+            variance = windows[1, row] / width
+            scale = variance * np.sqrt(variance)
+            found[row] = last[row] / width / scale if scale else np.nan
+        elif statistic == _KURTOSIS:
+            scale = windows[1, row] * windows[1, row]
+            found[row] = last[row] * width / scale - 3.0 if scale else np.nan
+        elif statistic == _WEIGHTED:
+            # Distances from the plain mean: where the price stands still the answer is that price.
+            found[row] = first[row] + last[row] / (width * (width + 1) / 2)
+        elif statistic == _AVERAGE:
+            found[row] = first[row] if last[row] > 0 else np.nan
+        elif statistic == _CORRELATION:
+            scale = np.sqrt(windows[2, row]) * np.sqrt(windows[3, row])
+            found[row] = min(max(last[row] / scale, -1.0), 1.0) if scale > 0 else np.nan
+        elif statistic == _BETA:
+            found[row] = last[row] / windows[3, row] if windows[3, row] else np.nan
+        elif statistic == _AGE:
+            found[row] = np.nan if np.isnan(first[row]) else last[row]
+
+
+@compiled
+def _measure(centres: Values, values: Values, width: int, found: Values) -> None:
+    """Mean distances of the bars of each window from its mean."""
+    found[:] = 0.0
+    for offset in range(width):
+        bars = values[offset:]
+        for row in range(len(found)):
+            found[row] += abs(bars[row] - centres[row])
+    for row in range(len(found)):
+        found[row] /= width
+
+
+@compiled
+def _plain(number: int) -> int:
+    """A number that Numba does not know: it would compile what is called with it apart."""
+    plain: int = np.int64(number)  # type: ignore[assignment]
+    return plain
+
+
+@compiled
+def _halved(kind: int, count: int, width: int, room: Values) -> Values:
+    """Windows of one bar, merged into those of ``width``."""
+    block, spare = room[0], room[1]
+    whole: Values = room[2]
+    other: Values = room[3]
+    size, done, left = _plain(1), _plain(0), _plain(0)
     while True:
         if width & size:
-            whole = join(whole, done, block, size) if done else block
+            if done:
+                left -= size
+                _join(kind, whole, done, block, size, other, left)
+                whole, other = other, whole
+            else:
+                left = count
+                whole[:, :count] = block[:, :count]
             done += size
         if done == width:
             return whole
-        block, size = join(block, size, block, size), size * 2
+        count -= size
+        _join(kind, block, size, block, size, spare, count)
+        block, spare = spare, block
+        size *= 2
 
 
-def _paired(older: Parts, older_size: int, newer: Parts, newer_size: int) -> tuple[Parts, Parts]:
-    """The windows that have others to be joined with, and those."""
-    count = len(older[0]) - newer_size
-    return (
-        tuple(part[:count] for part in older),
-        tuple(part[older_size:][:count] for part in newer),
-    )
+@compiled
+def _join(kind: int, a: Values, m: int, b: Values, n: int, found: Values, rows: int) -> None:
+    """Windows of ``m`` bars, each with the one of ``n`` bars that follows it."""
+    if kind == _AVERAGES:
+        _join_averages(a, m, b, found, rows)
+    elif kind == _HIGHEST:
+        _join_highest(a[0], b[0, m:], found[0], rows)
+    elif kind == _AGES:
+        _join_ages(a, m, b, n, found, rows)
+    elif kind == _PRODUCTS:
+        _join_means(a[0], m, b[0, m:], n, found[0], rows)
+        _join_means(a[1], m, b[1, m:], n, found[1], rows)
+        _join_squares(a[0], m, b[0, m:], n, (a[2], b[2, m:]), found[2], rows)
+        _join_squares(a[1], m, b[1, m:], n, (a[3], b[3, m:]), found[3], rows)
+        _join_products(a, m, b, n, found[4], rows)
+    else:
+        _join_means(a[0], m, b[0, m:], n, found[0], rows)
+        if kind == _TRENDS:
+            _join_slopes(a, m, b, n, found[1], rows)
+        elif kind != _MEANS:
+            _join_squares(a[0], m, b[0, m:], n, (a[1], b[1, m:]), found[1], rows)
+            if kind != _MOMENTS:
+                _join_cubes(a, m, b, n, found[2], rows)
+            if kind == _FOURTHS:
+                _join_fourths(a, m, b, n, found[3], rows)
 
 
-def _middle(mean: Values, after: Values, step: Values, older_size: int, newer_size: int) -> Values:
-    """Means of joined windows; halves of the same size need no distance."""
-    if older_size == newer_size:
-        middle = mean + after
-        middle *= 0.5
-        return middle
-    middle = step * (newer_size / (older_size + newer_size))
-    middle += mean
-    return middle
+@compiled
+def _join_means(older: Values, m: int, newer: Values, n: int, found: Values, rows: int) -> None:
+    """Means; halves of the same size need no distance."""
+    if m == n:
+        for row in range(rows):
+            found[row] = (older[row] + newer[row]) * 0.5
+        return
+    share = n / (m + n)
+    for row in range(rows):
+        found[row] = (newer[row] - older[row]) * share + older[row]
 
 
-def _join_means(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
-    (mean,), (after,) = _paired(older, older_size, newer, newer_size)
-    step = mean if older_size == newer_size else after - mean
-    return (_middle(mean, after, step, older_size, newer_size),)
+@compiled
+def _join_squares(
+    older: Values,
+    m: int,
+    newer: Values,
+    n: int,
+    sums: tuple[Values, Values],
+    found: Values,
+    rows: int,
+) -> None:
+    """Sums of squares of deviations."""
+    own, more = sums
+    weight = m * n / (m + n)
+    for row in range(rows):
+        step = newer[row] - older[row]
+        found[row] = step * step * weight + own[row] + more[row]
 
 
-def _join_moments(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
-    (mean, own), (after, more) = _paired(older, older_size, newer, newer_size)
-    step = after - mean
-    middle = _middle(mean, after, step, older_size, newer_size)
-    step *= step
-    step *= older_size * newer_size / (older_size + newer_size)
-    step += own
-    step += more
-    return middle, step
+@compiled
+def _join_products(a: Values, m: int, b: Values, n: int, found: Values, rows: int) -> None:
+    """Sums of products of deviations of two columns."""
+    older, newer, other, another = a[0], b[0, m:], a[1], b[1, m:]
+    own, more = a[4], b[4, m:]
+    weight = m * n / (m + n)
+    for row in range(rows):
+        product = (newer[row] - older[row]) * (another[row] - other[row])
+        found[row] = product * weight + own[row] + more[row]
 
 
-def _join_trends(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
-    (mean, own), (after, more) = _paired(older, older_size, newer, newer_size)
-    step = after - mean
-    middle = _middle(mean, after, step, older_size, newer_size)
-    step *= older_size * newer_size / 2  # the middles are half of both sizes apart
-    step += own
-    step += more
-    return middle, step
+@compiled
+def _join_slopes(a: Values, m: int, b: Values, n: int, found: Values, rows: int) -> None:
+    """Sums of deviations times places; the middles are half of both sizes apart."""
+    older, newer, own, more = a[0], b[0, m:], a[1], b[1, m:]
+    weight = m * n / 2
+    for row in range(rows):
+        found[row] = (newer[row] - older[row]) * weight + own[row] + more[row]
 
 
-def _join_shapes(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
-    """Pébay, Formulas for Robust, One-Pass Parallel Computation of Higher-Order Moments (2008)."""
-    ours, theirs = _paired(older, older_size, newer, newer_size)
-    step = theirs[0] - ours[0]
-    middle = _middle(ours[0], theirs[0], step, older_size, newer_size)
-    if older_size == newer_size == 1:
-        return (middle, *_shapes_of_pairs(step, ours))
-    if older_size == newer_size:
-        return (middle, *_shapes_of_halves(step, ours, theirs, older_size))
-    return (middle, *_shapes_of_parts(step, ours, theirs, (older_size, newer_size)))
+@compiled
+def _join_cubes(a: Values, m: int, b: Values, n: int, found: Values, rows: int) -> None:
+    """Sums of cubes of deviations."""
+    older, newer, own, more = a[0], b[0, m:], a[1], b[1, m:]
+    ours, theirs = a[2], b[2, m:]
+    share, rest = m / (m + n), n / (m + n)
+    first, second, third = 3.0 * share, 3.0 * rest, share * rest * (m - n)
+    for row in range(rows):
+        step = newer[row] - older[row]
+        cubes = first * more[row] - second * own[row] + step * step * third
+        found[row] = cubes * step + ours[row] + theirs[row]
 
 
-def _shapes_of_pairs(step: Values, ours: Parts) -> Parts:
-    """Sums of powers of two bars' deviations: half of their distance, once up and once down."""
-    squares = step * step
-    squares *= 0.5
-    fourths = [0.5 * squares * squares] if len(ours) > _CUBES else []
-    return (squares, ours[2], *fourths)
+@compiled
+def _join_fourths(a: Values, m: int, b: Values, n: int, found: Values, rows: int) -> None:
+    """Sums of fourth powers of deviations."""
+    older, newer, own, more = a[0], b[0, m:], a[1], b[1, m:]
+    ours, theirs, left, right = a[2], b[2, m:], a[3], b[3, m:]
+    share, rest = m / (m + n), n / (m + n)
+    first = share * rest * (m + n) * (share * share - share * rest + rest * rest)
+    second, third = 6.0 * (share * share), 6.0 * (rest * rest)
+    fourth, fifth = 4.0 * share, 4.0 * rest
+    for row in range(rows):
+        step = newer[row] - older[row]
+        square = step * step
+        inner = square * first + more[row] * second + own[row] * third
+        lean = (theirs[row] * fourth - ours[row] * fifth) * step
+        found[row] = inner * square + lean + left[row] + right[row]
 
 
-def _shapes_of_halves(step: Values, ours: Parts, theirs: Parts, size: int) -> Parts:
-    """Sums of powers of deviations, from those of two halves of a size."""
-    second, squares = step * step, ours[1] + theirs[1]
-    cubes = theirs[1] - ours[1]
-    cubes *= 1.5
-    cubes *= step
-    cubes += ours[2]
-    cubes += theirs[2]
-    found = [cubes]
-    if len(ours) > _CUBES:
-        fourths = second * (size / 8)
-        fourths += 1.5 * squares
-        fourths *= second
-        lean = theirs[2] - ours[2]
-        lean *= step
-        lean *= 2.0
-        fourths += lean
-        fourths += ours[3]
-        fourths += theirs[3]
-        found.append(fourths)
-    second *= size / 2
-    second += squares
-    return (second, *found)
+@compiled
+def _join_averages(a: Values, m: int, b: Values, found: Values, rows: int) -> None:
+    """Weighted means and weights."""
+    older, newer, own, more = a[0], b[0, m:], a[1], b[1, m:]
+    joined, weights = found[0], found[1]
+    for row in range(rows):
+        weights[row] = own[row] + more[row]
+        share = more[row] / (weights[row] + _NEXT_TO_NOTHING)
+        joined[row] = (newer[row] - older[row]) * share + older[row]
 
 
-def _shapes_of_parts(step: Values, ours: Parts, theirs: Parts, sizes: tuple[int, int]) -> Parts:
-    """Sums of powers of deviations, from those of two parts of any sizes."""
-    size = sum(sizes)
-    own, other = (part / size for part in sizes)
-    second = step * step
-    cubes = (3.0 * own) * theirs[1]
-    cubes -= (3.0 * other) * ours[1]
-    cubes += second * (own * other * (sizes[0] - sizes[1]))
-    cubes *= step
-    cubes += ours[2]
-    cubes += theirs[2]
-    found = [cubes]
-    if len(ours) > _CUBES:
-        fourths = second * (own * other * size * (own**2 - own * other + other**2))
-        fourths += theirs[1] * (6.0 * own**2)
-        fourths += ours[1] * (6.0 * other**2)
-        fourths *= second
-        lean = theirs[2] * (4.0 * own)
-        lean -= ours[2] * (4.0 * other)
-        lean *= step
-        fourths += lean
-        fourths += ours[3]
-        fourths += theirs[3]
-        found.append(fourths)
-    second *= own * sizes[1]
-    second += ours[1]
-    second += theirs[1]
-    return (second, *found)
+@compiled
+def _join_highest(older: Values, newer: Values, found: Values, rows: int) -> None:
+    """The higher ones; not a number where either is not."""
+    for row in range(rows):
+        first, second = older[row], newer[row]
+        found[row] = second if second > first or second != second else first  # noqa: PLR0124
 
 
-def _join_comoments(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
-    (ours, theirs, *sums), (our_next, their_next, *more) = _paired(
-        older, older_size, newer, newer_size
-    )
-    step, their_step = our_next - ours, their_next - theirs
-    weight = older_size * newer_size / (older_size + newer_size)
-    products = (step * step, their_step * their_step, step * their_step)
-    found = [
-        own + other + product * weight
-        for own, other, product in zip(sums, more, products, strict=True)
-    ]
-    return (
-        _middle(ours, our_next, step, older_size, newer_size),
-        _middle(theirs, their_next, their_step, older_size, newer_size),
-        *found,
-    )
-
-
-def _join_averages(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
-    (mean, weight), (after, more) = _paired(older, older_size, newer, newer_size)
-    both = weight + more
-    share = more / (both + _NEXT_TO_NOTHING)
-    step = after - mean
-    step *= share
-    step += mean
-    return step, both
-
-
-def _join_ages(older: Parts, older_size: int, newer: Parts, newer_size: int) -> Parts:
-    (highest, age), (after, young) = _paired(older, older_size, newer, newer_size)
-    found = age + np.int16(newer_size)
-    younger = young - found
-    younger *= after >= highest  # a choice by arithmetic, a quarter of the time of numpy's own
-    found += younger
-    return np.maximum(highest, after), found
+@compiled
+def _join_ages(a: Values, m: int, b: Values, n: int, found: Values, rows: int) -> None:
+    """The higher ones, and how many bars ago those were; the newer of equals."""
+    older, newer, own, more, ages = a[0], b[0, m:], a[1], b[1, m:], found[1]
+    for row in range(rows):
+        ages[row] = more[row] if newer[row] >= older[row] else own[row] + n
+    _join_highest(older, newer, found[0], rows)

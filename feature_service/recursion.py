@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from feature_service.halves import Values, window_means
+from feature_service import halves
+from feature_service.compiled import Values, compiled, given
 from feature_service.windows import mapped
 
 #: Before the name of a column that holds values known already.
@@ -84,23 +85,33 @@ class Newest:
 
 def _smoothed(ewm: Ewm, known: int, column: Values, *held: Values) -> Values:
     """The values of an exponential mean, from its seed or from what is held of it."""
-    found = np.full(len(column), np.nan)
     if known:
-        (before,) = held
-        found[:known] = before[:known]
-        begin, seed = known - 1, before[known - 1]
-    else:
-        begin = ewm.first + ewm.width - 1
-        if begin >= len(column):
-            return found
-        # Not a plain mean: its bits depend on where in memory the slice happens to lie.
-        seed = window_means(column[ewm.first : begin + 1], ewm.width)[0]
-    values = column[begin:].copy()
-    values[0] = seed
-    series = pl.Series(values, nan_to_null=True)
-    smooth = series.ewm_mean(alpha=ewm.alpha, adjust=False, min_samples=1, ignore_nulls=True)
-    found[begin:] = smooth.to_numpy()
+        return _gone_on(column, held[0], known, ewm.alpha)
+    begin = ewm.first + ewm.width - 1
+    # Not a plain mean: windows merged from halves have the value itself as the mean of equal ones.
+    seed = halves.means(column[ewm.first : begin + 1], ewm.width)[-1:]
+    return _gone_on(column, np.append(np.full(begin, np.nan), seed), begin + 1, ewm.alpha)
+
+
+def _gone_on(column: Values, held: Values, known: int, alpha: float) -> Values:
+    """What is held in the first rows, and what follows from it."""
+    found = np.empty(len(column))
+    _go_on(given(column), given(held), min(known, len(column)), alpha, found)
     return found
+
+
+@compiled
+def _go_on(values: Values, held: Values, known: int, alpha: float, found: Values) -> None:
+    """Each value moves the mean; what is none does not."""
+    found[:known] = held[:known]
+    mean = found[known - 1] if known else np.nan
+    for row in range(known, len(values)):
+        value = values[row]
+        if np.isnan(value):
+            found[row] = np.nan
+            continue
+        mean = value if np.isnan(mean) else mean + alpha * (value - mean)
+        found[row] = mean
 
 
 Recursion = Ewm | RunningSum | Newest

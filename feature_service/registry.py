@@ -9,6 +9,7 @@ and never looks ahead.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -87,23 +88,27 @@ class Feature:
 
     def expression(self, known: int = 0) -> pl.Expr:
         """The column, named; in the first ``known`` rows a recursion takes what is held of it."""
-        made = self.function(**self.params)
+        made = self.made
         if isinstance(made, Ewm | RunningSum | Newest):
             made = made.expression(pl.col(self.held), known)
         if isinstance(made, Shared):
             made = made.expression()
         return made.cast(pl.Float64).alias(self.name)
 
+    @cached_property
+    def made(self) -> pl.Expr | Recursion | Shared:
+        """What the function gives for the parameters."""
+        return self.function(**self.params)
+
     @property
     def is_recursive(self) -> bool:
         """Whether it goes on from its own newest value."""
-        return isinstance(self.function(**self.params), Ewm | RunningSum | Newest)
+        return isinstance(self.made, Ewm | RunningSum | Newest)
 
     @property
     def always_held(self) -> bool:
         """Whether it has a value in every row after its warm-up."""
-        made = self.function(**self.params)
-        return isinstance(made, Ewm | RunningSum)
+        return isinstance(self.made, Ewm | RunningSum)
 
     @property
     def held(self) -> str:
@@ -113,18 +118,17 @@ class Feature:
     @property
     def shared(self) -> Shared | None:
         """What it shares a pass over the bars by; None if it is computed alone."""
-        made = self.function(**self.params)
-        return made if isinstance(made, Shared) else None
+        return self.made if isinstance(self.made, Shared) else None
 
     @property
     def is_hidden(self) -> bool:
         """Whether it is there for other features only."""
         return self.name.startswith("_")
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The columns of bars it reads itself; its parents read more."""
-        made = self.function(**self.params)
+        made = self.made
         if isinstance(made, Shared):
             read = [*made.columns]
         else:

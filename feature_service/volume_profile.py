@@ -6,7 +6,10 @@ All of it is a matter of bins, so that a change of scale of all prices changes n
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_service.by_session import Values, starts_of
+from feature_service.by_session import starts_of
+from feature_service.compiled import Values, compiled, given
+
+Rows = NDArray[np.intp]
 
 #: From the lowest price to the highest.
 BINS = 50
@@ -41,33 +44,55 @@ def profiles(
         Seven numbers of bins, each at its place in a base of 64: 1 is the lowest bin, 0 is none. All
         are 0 where nothing was traded, and where there are not as many sessions.
     """
-    found = np.zeros(len(close))
+    if len(close) == 0:
+        return np.zeros(0)
     starts = starts_of(numbers)
-    ends = [*starts[1:], len(close)]
-    typical = (high + low + close) / 3
-    volumes = np.zeros((len(starts), BINS))
-    for at in range(sessions, len(starts)):
-        first, end = starts[at - sessions], starts[at]
-        bins = _bins(typical[first:end], bottom[end], top[end])
-        volumes[at] = np.bincount(bins, weights=volume[first:end], minlength=BINS)
-    answers = _answers(volumes)
-    for at in range(sessions, len(starts)):
-        own = slice(starts[at], ends[at])
-        lowest, highest = bottom[starts[at]], top[starts[at]]
-        bins = _bins(close[own], lowest, highest) + 1
-        bins[close[own] < lowest] = 0
-        bins[close[own] > highest] = BINS + 1
-        found[own] = answers[at, bins]
+    edges = np.append(starts, len(close))
+    low_edge, high_edge = given(bottom[starts]), given(top[starts])
+    typical = given((high + low + close) / 3)
+    volumes = _volumes(typical, given(volume), edges, low_edge, high_edge, sessions)
+    return _met(given(close), edges, low_edge, high_edge, given(_answers(volumes)), sessions)
+
+
+@compiled
+def _bin(price: float, bottom: float, top: float) -> int:
+    """The bin of a price, from 0; the last for those above, the first for those below."""
+    if not top > bottom:
+        return 0
+    # Towards zero: a typical price may lie below the lowest one by its rounding.
+    return max(min(int((price - bottom) * (BINS / (top - bottom))), BINS - 1), 0)
+
+
+@compiled
+def _volumes(
+    typical: Values, volume: Values, edges: Rows, bottom: Values, top: Values, sessions: int
+) -> Values:
+    """The volume in each bin of the sessions before each session; none in the first ones."""
+    found = np.zeros((len(bottom), BINS))
+    for session in range(sessions, len(bottom)):
+        low, high = bottom[session], top[session]
+        for row in range(edges[session - sessions], edges[session]):
+            found[session, _bin(typical[row], low, high)] += volume[row]
     return found
 
 
-def _bins(prices: Values, bottom: float, top: float) -> NDArray[np.intp]:
-    """The bin of each price, from 0; the last for those above, no valid one for those below."""
-    if not top > bottom:
-        return np.zeros(len(prices), dtype=np.intp)
-    # Towards zero: a typical price may lie below the lowest one by its rounding.
-    bins = ((prices - bottom) * (BINS / (top - bottom))).astype(np.intp)
-    return np.minimum(bins, BINS - 1, out=bins)
+@compiled
+def _met(
+    close: Values, edges: Rows, bottom: Values, top: Values, answers: Values, sessions: int
+) -> Values:
+    """The answer for each close; 0 in the first sessions."""
+    found = np.zeros(len(close))
+    for session in range(sessions, len(bottom)):
+        low, high = bottom[session], top[session]
+        for row in range(edges[session], edges[session + 1]):
+            if close[row] < low:
+                place = 0
+            elif close[row] > high:
+                place = BINS + 1
+            else:
+                place = _bin(close[row], low, high) + 1
+            found[row] = answers[session, place]
+    return found
 
 
 def _answers(volumes: Values) -> Values:

@@ -136,8 +136,7 @@ def write(table: Table, partition: Sequence[str], rows: pl.DataFrame) -> File:
     )
     rows.write_parquet(
         path,
-        compression="zstd",
-        compression_level=1,
+        compression="lz4",  # read in half the time of zstd, for a fifth more bytes
         row_group_size=_ROW_GROUP,
         arrow_schema=schema,
     )

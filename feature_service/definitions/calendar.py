@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_service.by_session import Values, once_a_session
+from feature_service.by_session import once_a_session
+from feature_service.compiled import Values
 from feature_service.registry import feature
 
 _USUAL_MINUTES = 390

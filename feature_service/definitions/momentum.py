@@ -3,16 +3,11 @@
 import numpy as np
 import polars as pl
 
+from feature_service import halves
+from feature_service.compiled import Values
 from feature_service.recursion import Ewm
 from feature_service.registry import feature
-from feature_service.windows import (
-    Values,
-    mapped,
-    rolling_mean,
-    window_distances,
-    window_means,
-    windowed,
-)
+from feature_service.windows import mapped, rolling_mean
 
 _NEITHER_SIDE = 50.0
 _WILDER = "Wilder, New Concepts in Technical Trading Systems (1978)"
@@ -176,11 +171,11 @@ def cci(bars: int) -> pl.Expr:
     """Commodity channel index: the typical price's distance from its mean in mean distances; 0 where it stood still."""
 
     def index(prices: Values) -> Values:
-        centre = window_means(prices, bars)
-        usual = window_distances(prices, centre, bars)
-        return (prices[bars - 1 :] - centre) / (_USUAL * np.where(usual > 0, usual, 1.0))
+        usual = halves.mean_distances(prices, bars)
+        usual[usual == 0] = 1.0
+        return (prices - halves.means(prices, bars)) / (_USUAL * usual)
 
-    return windowed(index, bars, "_typical_price")
+    return mapped(index, "_typical_price")
 
 
 @feature(
@@ -224,11 +219,12 @@ def mfi(bars: int) -> pl.Expr:
     """Money flow index: the share of rising money; 50 while none flows either way."""
 
     def index(prices: Values, volume: Values) -> Values:
-        before, price = prices[:-1], prices[1:]
-        money = price * volume[1:]
-        up = window_means(money * (price > before * _A_MOVE), bars)
-        both = up + window_means(money * (before > price * _A_MOVE), bars)
+        before = np.concatenate([[np.nan], prices[:-1]])
+        money = prices * volume
+        money[:1] = np.nan
+        up = halves.means(money * (prices > before * _A_MOVE), bars)
+        both = up + halves.means(money * (before > prices * _A_MOVE), bars)
         share = up / np.where(both == 0, 1.0, both)
         return np.where(both == 0, _NEITHER_SIDE, 100.0 * share)
 
-    return windowed(index, bars + 1, "_typical_price", "volume")
+    return mapped(index, "_typical_price", "volume")

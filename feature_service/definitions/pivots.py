@@ -8,7 +8,8 @@ from functools import partial
 
 import polars as pl
 
-from feature_service.by_session import Values, first_of_week, once_a_session
+from feature_service.by_session import first_of_week, once_a_session
+from feature_service.compiled import Values
 from feature_service.definitions.periods import by_period
 from feature_service.registry import feature
 

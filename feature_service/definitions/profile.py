@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from feature_service.by_session import Values, of_sessions_before, once_a_session, starts_of
+from feature_service.by_session import of_sessions_before, once_a_session, starts_of
+from feature_service.compiled import Values
 from feature_service.registry import feature
 from feature_service.volume_profile import (
     BASE,

@@ -5,11 +5,10 @@ Each bar counts as a day does in the papers: "overnight" is what lies between tw
 
 import math
 
-import numpy as np
 import polars as pl
 
 from feature_service.registry import feature
-from feature_service.windows import Values, rolling_mean, window_means, window_moments, windowed
+from feature_service.windows import rolling_mean, rolling_variance
 
 _WINDOWS = [{"bars": bars} for bars in (20, 60)]
 _UNIT = "log return per bar"
@@ -116,11 +115,7 @@ def yang_zhang(bars: int) -> pl.Expr:
     """Yang's and Zhang's volatility of the newest bars, which counts what lies between bars too."""
     share = 0.34 / (1.34 + (bars + 1) / (bars - 1))
 
-    def deviation(jump: Values, body: Values, inside: Values) -> Values:
-        between, within = (window_moments(one, bars)[1] for one in (jump, body))
-        variance = between + share * within
-        variance *= 1 / (bars - 1)
-        variance += (1 - share) * window_means(inside, bars)
-        return np.sqrt(np.maximum(variance, 0.0))
-
-    return windowed(deviation, bars, "_jump", "_body", "_rogers_satchell")
+    between, within = (rolling_variance(one, bars, ddof=1) for one in ("_jump", "_body"))
+    inside = rolling_mean("_rogers_satchell", bars)
+    variance = between + share * within + (1 - share) * inside
+    return variance.clip(lower_bound=0.0).sqrt()

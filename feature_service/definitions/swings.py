@@ -1,15 +1,10 @@
 """Swing pivots: the latest turning points, known only once as many bars have followed them."""
 
-from functools import partial
-
-import numpy as np
 import polars as pl
 
-from feature_service.by_session import Values
-from feature_service.halves import window_highest
 from feature_service.recursion import Newest, RunningSum
 from feature_service.registry import feature
-from feature_service.windows import windowed
+from feature_service.windows import rolling_highest
 
 _WILLIAMS = "Williams, Trading Chaos (1995): fractals, with as many bars on either side"
 _SWINGS = [{"bars": 5}, {"bars": 10}]
@@ -32,7 +27,7 @@ def bar_number() -> RunningSum:
 )
 def is_swing_high(bars: int) -> pl.Expr:
     """Whether the high some bars ago lies above as many before it, and none after it lies higher."""
-    return windowed(partial(_tops, bars=bars), 2 * bars + 1, "high")
+    return _is_top(pl.col("high"), bars)
 
 
 @feature(
@@ -46,15 +41,15 @@ def is_swing_high(bars: int) -> pl.Expr:
 )
 def is_swing_low(bars: int) -> pl.Expr:
     """Whether the low some bars ago lies below as many before it, and none after it lies lower."""
-    return windowed(partial(_tops, bars=bars), 2 * bars + 1, -pl.col("low"))
+    return _is_top(-pl.col("low"), bars)
 
 
-def _tops(values: Values, *, bars: int) -> Values:
-    """Whether the middle of each window lies above those before it, and none after it above the middle."""
-    count = len(values) - 2 * bars
-    highest, middle = window_highest(values, bars), values[bars:][:count]
-    found = (middle > highest[:count]) & (middle >= highest[bars + 1 :][:count])
-    return found.astype(np.float64)
+def _is_top(values: pl.Expr, bars: int) -> pl.Expr:
+    """Whether the value some bars ago lies above as many before it, and none after it above that one."""
+    highest, middle = rolling_highest(values, bars), values.shift(bars)
+    before = highest.shift(bars + 1)
+    found = (middle > before) & (middle >= highest)
+    return pl.when(before.is_not_null()).then(found).cast(pl.Float64)
 
 
 def _no_high(bars: int) -> pl.Expr:

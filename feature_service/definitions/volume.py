@@ -3,11 +3,13 @@
 import numpy as np
 import polars as pl
 
+from feature_service import halves
 from feature_service.by_session import starts_of
+from feature_service.compiled import Values
 from feature_service.inputs import SESSION
 from feature_service.recursion import RunningSum
 from feature_service.registry import feature
-from feature_service.windows import Values, mapped, rolling_mean, rolling_zscore, window_ratios
+from feature_service.windows import mapped, rolling_mean, rolling_zscore
 
 _NEW_YORK = "America/New_York"
 # In microseconds.
@@ -92,7 +94,9 @@ def minute_volume(sessions: int) -> pl.Expr:
         traded, present = np.zeros((2, rows.max() + 1))
         traded[rows], present[rows] = volume, 1.0
         old = starts[sessions]
-        found[old:] = window_ratios(traded, present, sessions)[rows[old:] - 1]
+        total, count = halves.means(traded, sessions), halves.means(present, sessions)
+        total /= np.where(count > 0, count, 1.0)
+        found[old:] = total[rows[old:] - 1]
         return found
 
     return mapped(usual, SESSION, pl.col("timestamp").dt.epoch("us"), "volume")

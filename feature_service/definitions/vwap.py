@@ -1,14 +1,10 @@
 """Volume-weighted mean prices, and how far the close is from them."""
 
-from itertools import pairwise
-
-import numpy as np
 import polars as pl
 
-from feature_service.by_session import starts_of
-from feature_service.inputs import SESSION
+from feature_service.by_session import so_far
 from feature_service.registry import feature
-from feature_service.windows import Values, mapped, rolling_average
+from feature_service.windows import rolling_average
 
 _WINDOWS = [{"bars": bars} for bars in (20, 60)]
 _SOURCE = "volume-weighted mean of the bars' own VWAPs"
@@ -40,20 +36,10 @@ def mean_price() -> pl.Expr:
 )
 def vwap_session() -> pl.Expr:
     """Volume-weighted mean price of the session so far."""
-
-    def so_far(numbers: Values, prices: Values, volume: Values) -> Values:
-        starts = [*starts_of(numbers), len(prices)]
-        # Distances from the first price: where the price stands still the answer is that price.
-        first = np.repeat(prices[starts[:-1]], np.diff(starts))
-        moved = (prices - first) * volume
-        traded = np.empty(len(volume))
-        for start, end in pairwise(starts):
-            np.add.accumulate(volume[start:end], out=traded[start:end])
-            np.add.accumulate(moved[start:end], out=moved[start:end])
-        traded[traded == 0] = np.nan
-        return first + moved / traded
-
-    return mapped(so_far, SESSION, "_mean_price", "volume")
+    # Distances from the first price: where the price stands still the answer is that price.
+    price, first = pl.col("_mean_price"), so_far("_mean_price", "first")
+    traded, moved = so_far("volume", "sum"), so_far((price - first) * pl.col("volume"), "sum")
+    return pl.when(traded > 0).then(first + moved / traded)
 
 
 @feature(

@@ -11,6 +11,7 @@ import polars as pl
 
 from lake.catalog import Transaction
 from lake.features.naming import HELD, KEYS
+from lake.features.sums import can_be_replaced
 from lake.schema import UTC_TIME
 from lake.sqltext import moment_of
 
@@ -54,7 +55,7 @@ class StoredBuild:
     @property
     def goes_on(self) -> bool:
         """Whether its rows lie so that a later build can go on from them."""
-        return bool(self.params.get("goes_on"))
+        return bool(self.params.get("goes_on")) and can_be_replaced(self.content_hash)
 
 
 @dataclass(frozen=True)

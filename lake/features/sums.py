@@ -1,15 +1,15 @@
 """A hash of stored values that can be carried on: the sum of a hash for each session.
 
 So a build that adds a session adds one number, whatever the history's length; the order of
-sessions does not matter, for each names its day (Bellare and Micciancio 1997, AdHash).
+sessions does not matter, for each names its day (as in Bellare and Micciancio 1997, AdHash). It finds
+what went wrong, not who meant to deceive: XXH3 with 128 bits is ten times as fast as SHA-256.
 """
-
-import hashlib
 
 import numpy as np
 import polars as pl
+import xxhash
 
-_MODULUS = 2**256
+_BITS = 128
 
 
 def content_hash(frame: pl.DataFrame) -> str:
@@ -18,27 +18,38 @@ def content_hash(frame: pl.DataFrame) -> str:
     Args:
         frame: ``timestamp``, ``session_date`` and Float64 columns; sorted by timestamp.
     """
-    return f"{_sum(frame):064x}"
+    return _written(_sum(frame))
 
 
 def replaced(content: str, gone: pl.DataFrame, new: pl.DataFrame) -> str:
     """The hash once the rows of whole sessions have made room for others."""
-    return f"{(int(content, 16) - _sum(gone) + _sum(new)) % _MODULUS:064x}"
+    return _written(int(content, 16) - _sum(gone) + _sum(new))
+
+
+def can_be_replaced(content: str) -> bool:
+    """Whether a stored hash is of this kind; that of an older Barlake may not be."""
+    return len(content) == _BITS // 4
+
+
+def _written(total: int) -> str:
+    return f"{total % 2**_BITS:0{_BITS // 4}x}"
 
 
 def _sum(frame: pl.DataFrame) -> int:
     if frame.is_empty():
         return 0
     values = frame.drop("timestamp", "session_date")
-    times = frame["timestamp"].dt.epoch("us").to_numpy()
     days = frame["session_date"].to_physical().to_numpy()
     starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
     header = "\n".join(values.columns).encode()
-    total = 0
-    for start, end in zip(starts, [*starts[1:], frame.height], strict=True):
-        found = hashlib.sha256(header)
-        found.update(times[start:end].tobytes())
+    hashes = [
+        (xxhash.xxh3_128(header), start, end)
+        for start, end in zip(starts, [*starts[1:], frame.height], strict=True)
+    ]
+    for column in (frame["timestamp"].dt.epoch("us"), *values):
         # Nulls become the one NaN: features are never NaN themselves.
-        found.update(values[start:end].to_numpy(order="c").tobytes())
-        total += int.from_bytes(found.digest(), "big")
-    return total % _MODULUS
+        filled = column.fill_null(np.nan) if column.null_count() else column
+        numbers = np.ascontiguousarray(filled.to_numpy())
+        for session, start, end in hashes:
+            session.update(numbers[start:end])
+    return sum(session.intdigest() for session, _, _ in hashes)

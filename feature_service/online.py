@@ -123,7 +123,9 @@ class Online:
             values, on="timestamp", how="left", suffix=":new", maintain_order="left"
         )
         whole = bars.with_columns(
-            pl.coalesce(f"{name}:new", name) for name in names if f"{name}:new" in bars.columns
+            pl.coalesce(f"{name}:new", name).alias(name)
+            for name in names
+            if f"{name}:new" in bars.columns
         ).select(*dict.fromkeys([*found.bars.columns, *names]))
         earlier = whole.filter(pl.col("session_date") < session)
         memory, sessions = engine.reach(self._wanted.features)

@@ -134,6 +134,17 @@ def price_before(minutes: int) -> pl.Expr:
     return pl.map_batches([moment, "session_date", "close"], look_up, return_dtype=pl.Float64)
 
 
+def over(part: pl.Expr, whole: pl.Expr, otherwise: float) -> pl.Expr:
+    """A quotient, or another value where its divisor is zero; null where one of both is."""
+
+    def quotient(parts: Values, wholes: Values) -> Values:
+        found = np.empty(len(parts))
+        _divide(given(parts), given(wholes), otherwise, found)
+        return found
+
+    return mapped(quotient, part, whole)
+
+
 def mapped(function: Callable[..., Values], *columns: str | pl.Expr) -> pl.Expr:
     """Apply a function of numpy values to columns: as many rows; NaN stands for null, in and out."""
 
@@ -143,6 +154,14 @@ def mapped(function: Callable[..., Values], *columns: str | pl.Expr) -> pl.Expr:
 
     sources = [pl.col(column) if isinstance(column, str) else column for column in columns]
     return pl.map_batches(sources, run, return_dtype=pl.Float64)
+
+
+@compiled
+def _divide(parts: Values, wholes: Values, otherwise: float, found: Values) -> None:
+    """As :func:`over`."""
+    for row in range(len(found)):
+        part, whole = parts[row], wholes[row]
+        found[row] = otherwise if whole == 0 and part == part else part / whole  # noqa: PLR0124 - NaN
 
 
 @compiled

@@ -1,10 +1,17 @@
 """Whether the price has a direction: Wilder's directional movement, and Aroon."""
 
+import numpy as np
 import polars as pl
 
+from feature_service.compiled import Values, compiled, given
 from feature_service.recursion import Ewm
 from feature_service.registry import feature
-from feature_service.windows import rolling_age_of_highest, rolling_age_of_lowest
+from feature_service.windows import (
+    mapped,
+    over,
+    rolling_age_of_highest,
+    rolling_age_of_lowest,
+)
 
 _WILDER = "Wilder, New Concepts in Technical Trading Systems (1978)"
 _CHANDE = "Chande, A Time Price Oscillator (1995); TA-Lib AROON"
@@ -35,9 +42,7 @@ def true_range_mean(bars: int) -> Ewm:
 )
 def plus_dm(bars: int) -> Ewm:
     """Wilder's mean of how far the range reached above the one before, where it rose more than it fell."""
-    up, down = pl.col("high").diff(), -pl.col("low").diff()
-    moves = pl.when((up > down) & (up > 0)).then(up).otherwise(0.0)
-    return Ewm(moves, first=0, width=bars, alpha=1 / bars)
+    return Ewm(_reach(pl.col("high"), -pl.col("low")), first=0, width=bars, alpha=1 / bars)
 
 
 @feature(
@@ -50,9 +55,26 @@ def plus_dm(bars: int) -> Ewm:
 )
 def minus_dm(bars: int) -> Ewm:
     """Wilder's mean of how far the range reached below the one before, where it fell more than it rose."""
-    up, down = pl.col("high").diff(), -pl.col("low").diff()
-    moves = pl.when((down > up) & (down > 0)).then(down).otherwise(0.0)
-    return Ewm(moves, first=0, width=bars, alpha=1 / bars)
+    return Ewm(_reach(-pl.col("low"), pl.col("high")), first=0, width=bars, alpha=1 / bars)
+
+
+def _reach(edge: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """How far an edge of the range moved outwards, where the other did not move as far; 0 in the first bar."""
+
+    def moves(ours: Values, theirs: Values) -> Values:
+        found = np.zeros(len(ours))
+        _move_out(given(ours), given(theirs), found)
+        return found
+
+    return mapped(moves, edge, other)
+
+
+@compiled
+def _move_out(ours: Values, theirs: Values, found: Values) -> None:
+    """As :func:`_reach`."""
+    for row in range(1, len(found)):
+        move, against = ours[row] - ours[row - 1], theirs[row] - theirs[row - 1]
+        found[row] = move if move > against and move > 0 else 0.0
 
 
 @feature(
@@ -104,8 +126,7 @@ def _indicator(moves: pl.Expr, bars: int) -> pl.Expr:
 def dx(bars: int) -> pl.Expr:
     """How one-sided the directional movement was (DX); 0 while there was none yet."""
     plus, minus = pl.col(f"plus_di_{bars}"), pl.col(f"minus_di_{bars}")
-    both = plus + minus
-    return pl.when(both > 0).then(100.0 * ((plus - minus).abs() / both)).when(both == 0).then(0.0)
+    return 100.0 * over((plus - minus).abs(), plus + minus, 0.0)
 
 
 @feature(

@@ -7,8 +7,9 @@ from feature_service import halves
 from feature_service.compiled import Values
 from feature_service.recursion import Ewm
 from feature_service.registry import feature
-from feature_service.windows import mapped, rolling_mean
+from feature_service.windows import mapped, over, rolling_mean
 
+_HALF = 0.5
 _NEITHER_SIDE = 50.0
 _WILDER = "Wilder, New Concepts in Technical Trading Systems (1978)"
 _LANE = "Lane, Lane's Stochastics (1984)"
@@ -75,8 +76,7 @@ def rsi_down(bars: int) -> Ewm:
 def rsi(bars: int) -> pl.Expr:
     """Wilder's relative strength index; 50 while no price has moved yet."""
     up, down = pl.col(f"_rsi_up_{bars}"), pl.col(f"_rsi_down_{bars}")
-    both = up + down
-    return pl.when(both > 0).then(100.0 * (up / both)).when(both == 0).then(_NEITHER_SIDE)
+    return 100.0 * over(up, up + down, _HALF)
 
 
 @feature(
@@ -92,8 +92,7 @@ def rsi(bars: int) -> pl.Expr:
 def stoch_k(bars: int) -> pl.Expr:
     """Where the close lies in the range of the newest bars (fast %K); 50 where the price stood still."""
     high, low = pl.col(f"high_{bars}"), pl.col(f"low_{bars}")
-    position = 100.0 * ((pl.col("close") - low) / (high - low))
-    return pl.when(high > low).then(position).when(high == low).then(_NEITHER_SIDE)
+    return 100.0 * over(pl.col("close") - low, high - low, _HALF)
 
 
 @feature(
@@ -139,8 +138,7 @@ def stoch_slow_d(bars: int) -> pl.Expr:
 def williams_r(bars: int) -> pl.Expr:
     """How far the close is below the highest high (%R); -50 where the price stood still."""
     high, low = pl.col(f"high_{bars}"), pl.col(f"low_{bars}")
-    distance = -100.0 * ((high - pl.col("close")) / (high - low))
-    return pl.when(high > low).then(distance).when(high == low).then(-_NEITHER_SIDE)
+    return -100.0 * over(high - pl.col("close"), high - low, _HALF)
 
 
 @feature(

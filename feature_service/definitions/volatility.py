@@ -1,10 +1,12 @@
 """How wide the price swings."""
 
+import numpy as np
 import polars as pl
 
+from feature_service.compiled import Values, compiled, given
 from feature_service.recursion import Ewm
 from feature_service.registry import feature
-from feature_service.windows import rolling_std
+from feature_service.windows import mapped, rolling_std
 
 _BOLLINGER = "Bollinger, Bollinger on Bollinger Bands (2001); TA-Lib BBANDS"
 _WILDER = "Wilder, New Concepts in Technical Trading Systems (1978)"
@@ -129,9 +131,20 @@ def volatility(bars: int) -> pl.Expr:
 )
 def true_range() -> pl.Expr:
     """The bar's range, widened to the close before it."""
-    high, low, before = pl.col("high"), pl.col("low"), pl.col("close").shift(1)
-    top = pl.when(high > before).then(high).when(high <= before).then(before)
-    return top - pl.when(low < before).then(low).otherwise(before)
+
+    def ranges(high: Values, low: Values, close: Values) -> Values:
+        found = np.full(len(close), np.nan)
+        _widen(given(high), given(low), given(close), found)
+        return found
+
+    return mapped(ranges, "high", "low", "close")
+
+
+@compiled
+def _widen(high: Values, low: Values, close: Values, found: Values) -> None:
+    """As :func:`true_range`."""
+    for row in range(1, len(found)):
+        found[row] = max(high[row], close[row - 1]) - min(low[row], close[row - 1])
 
 
 @feature(

@@ -169,7 +169,5 @@ def dollar_volume_sma(bars: int) -> pl.Expr:
 )
 def obv() -> RunningSum:
     """On-balance volume: all volume of rising bars less that of falling ones, since the history's first bar."""
-    close, before, volume = pl.col("close"), pl.col("close").shift(1), pl.col("volume")
-    return RunningSum(
-        pl.when(close < before).then(-volume).when(close == before).then(0.0).otherwise(volume)
-    )
+    volume = pl.col("volume")
+    return RunningSum((pl.col("close").diff().sign() * volume).fill_null(volume))

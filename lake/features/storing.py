@@ -98,7 +98,7 @@ def store_features(lk: "Lake", built: Built, *, anew: bool = False) -> StoredBui
     name = table_of(built.feature_set, built.set_version)
     table = _made(lk, name, built)
     for _ in range(_TRIES):
-        before = _standing(lk, built)
+        before = built.rest.build if built.rest else _standing(lk, built)
         staged = _stage(lk, table, name, built)
         try:
             stored = _commit(lk, name, built, staged, before, anew=anew)

@@ -5,9 +5,15 @@ sessions does not matter, for each names its day (as in Bellare and Micciancio 1
 what went wrong, not who meant to deceive: XXH3 with 128 bits is ten times as fast as SHA-256.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import polars as pl
 import xxhash
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]
 
 _BITS = 128
 
@@ -16,7 +22,7 @@ def content_hash(frame: pl.DataFrame) -> str:
     """The hash of a feature frame: names, times and every value; the same for any chunking.
 
     Args:
-        frame: ``timestamp``, ``session_date`` and Float64 columns; sorted by timestamp.
+        frame: ``timestamp``, ``session_date`` and columns of numbers or times; sorted by timestamp.
     """
     return _written(_sum(frame))
 
@@ -47,9 +53,19 @@ def _sum(frame: pl.DataFrame) -> int:
         for start, end in zip(starts, [*starts[1:], frame.height], strict=True)
     ]
     for column in (frame["timestamp"].dt.epoch("us"), *values):
-        # Nulls become the one NaN: features are never NaN themselves.
-        filled = column.fill_null(np.nan) if column.null_count() else column
-        numbers = np.ascontiguousarray(filled.to_numpy())
-        for session, start, end in hashes:
-            session.update(numbers[start:end])
+        for numbers in _numbers(column):
+            for session, start, end in hashes:
+                session.update(numbers[start:end].data)
     return sum(session.intdigest() for session, _, _ in hashes)
+
+
+def _numbers(column: pl.Series) -> Iterator[Numbers]:
+    """The bits of a column of numbers or times; where some are null, which."""
+    plain = column.to_physical()
+    if not plain.null_count():
+        yield np.ascontiguousarray(plain.to_numpy())
+    elif plain.dtype.is_float():  # nulls become the one NaN: features are never NaN themselves
+        yield plain.fill_null(np.nan).to_numpy()
+    else:
+        yield plain.is_null().to_numpy()
+        yield plain.cast(pl.Int64).fill_null(0).to_numpy()

@@ -43,6 +43,19 @@ def test_bar_by_bar_and_over_a_night(store, name):
     same_as_a_build(store, online, name)
 
 
+def test_after_sessions_that_no_build_has_seen_it_goes_on_from_memory(store, monkeypatch):
+    build.build(store, "SPY")
+    live(store, MONDAY)
+    live(store, TUESDAY.head(30))
+    online = Online(store)
+    online.latest("SPY")
+    live(store, TUESDAY.slice(30, 1))
+    monkeypatch.setattr(online, "_begun", None)  # to begin anew would take several times as long
+
+    assert online.latest("SPY")["timestamp"].item() == TUESDAY["timestamp"][30]
+    same_as_a_build(store, online, "core")
+
+
 def test_without_any_build(store):
     online = Online(store)
     same_as_a_build(store, online, "core")

@@ -201,3 +201,17 @@ def test_a_content_hash_is_of_the_values_and_not_of_their_chunks(values, cut, at
         other = [*values[:at], 0.5 if values[at] != 0.5 else None, *values[at + 1 :]]
         changed = times.with_columns(x=pl.Series(other, dtype=pl.Float64))
         assert content_hash(changed) != content_hash(frame)
+
+
+def test_a_content_hash_tells_no_time_and_no_number_from_the_first_ones():
+    times = features(2).select("timestamp", "session_date")
+    columns = {
+        "number": [0, None],
+        "truth": [False, None],
+        "moment": [datetime(1970, 1, 1, tzinfo=UTC), None],
+    }
+    for name, values in columns.items():
+        known = times.with_columns(pl.Series(name, [values[0]] * 2))
+        unknown = times.with_columns(pl.Series(name, values))
+        assert content_hash(known) != content_hash(unknown), name
+        assert content_hash(unknown) == content_hash(unknown.clone()), name

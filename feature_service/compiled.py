@@ -20,8 +20,8 @@ def compiled(function: F) -> F:
     """Compile a function when it is first called; arithmetic stays as written, to the bit.
 
     Neither are sums put into another order nor products fused with sums, so that every processor
-    gives the same bits. A division by zero is as numpy's. Long columns that it gives back are handed to
-    it: numpy's own memory is in larger pages, which saves half of the time.
+    gives the same bits. A division by zero is as numpy's. Long columns that it fills are handed to it:
+    numpy asks for memory in large pages, Numba does not.
     """
     from numba import njit
 

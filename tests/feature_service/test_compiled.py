@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feature_service import fingerprint, halves, windows
+from feature_service import fingerprint, halves, warming, windows
 
 ROOT = Path(__file__).parents[2]
 FILES = [file for file in sorted(ROOT.glob("*_service/**/*.py")) if "@compiled" in file.read_text()]
@@ -62,20 +62,41 @@ def test_there_are_compiled_functions():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_compiled_function_calls_only_those_of_its_file(file):
-    tree = ast.parse(file.read_text())
-    compiled = [
+    module, calls = module_of(file), calls_in(file)
+    for name, called in calls.items():
+        ours = {one for one in called if hasattr(module, one)}
+        assert ours <= set(calls), name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_nothing_is_left_to_compile_after_warming(file):
+    warming.warm()
+    module, calls = module_of(file), calls_in(file)
+    inner = {one for name, called in calls.items() for one in called if one != name}
+
+    assert all(getattr(module, name).signatures for name in calls.keys() - inner)
+
+
+def module_of(file):
+    return importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+
+
+def calls_in(file):
+    """The compiled functions of a file, and the names that each one calls."""
+    functions = [
         one
-        for one in tree.body
+        for one in ast.parse(file.read_text()).body
         if isinstance(one, ast.FunctionDef)
         and any(isinstance(by, ast.Name) and by.id == "compiled" for by in one.decorator_list)
     ]
-    names = {one.name for one in compiled}
-    module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
-    for function in compiled:
-        for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                known = getattr(module, node.func.id, None)
-                assert known is None or node.func.id in names, (function.name, node.func.id)
+    return {
+        function.name: {
+            node.func.id
+            for node in ast.walk(function)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        for function in functions
+    }
 
 
 def test_a_feature_is_of_another_version_once_what_is_compiled_changes():

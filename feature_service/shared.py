@@ -1,24 +1,17 @@
 """Columns that one pass over the bars gives together, of one symbol or of many below one another."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from feature_service.spans import LONGEST, Begun, Values, Whole, Windows
+from feature_service.compiled import Values
+from feature_service.spans import Column, Panel, Wanted
+from feature_service.spans_merged import Rows
 
-#: Of which statistics which widths are wanted.
-Wanted = Mapping[str, set[int]]
-#: A statistic, its width, its values, and in how many first rows of a history windows are not whole.
-Column = tuple[str, int, Values, int]
-Formulas = Callable[..., Iterator[Column]]
-Rows = NDArray[np.intp]
-
-# Windows that are computed at a time: their columns stay in the processor's cache.
-_BLOCK = 8_192
+#: From a panel of bars, what is wanted, and columns of the bars.
+Formulas = Callable[[Panel, Wanted, Sequence[Values]], Iterator[Column]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +19,7 @@ class Shared:
     """One column of those that some formulas give.
 
     Attributes:
-        formulas: A function of windows, what is wanted of them, and columns of bars.
+        formulas: A function of bars of symbols, what is wanted of them, and their columns.
         columns: Those columns.
         statistic: Which of the results.
         width: Of its window; 0 for those of a single bar.
@@ -68,48 +61,14 @@ def columns_of(
     asked: dict[str, set[int]] = {}
     for one in wanted:
         asked.setdefault(one.statistic, set()).add(one.width)
-    found = _computed(partial(wanted[0].formulas, wanted=asked), columns, starts)
-    return {
-        one: pl.Series(found[one.statistic, one.width], dtype=pl.Float64, nan_to_null=True)
-        for one in wanted
-    }
-
-
-def _computed(
-    formulas: Formulas, columns: Sequence[Values], starts: Rows
-) -> dict[tuple[str, int], Values]:
-    rows = len(columns[0])
-    found: dict[tuple[str, int], Values] = {}
-    led = [np.concatenate([np.full(LONGEST, one[0] if rows else 1.0), one]) for one in columns]
+    panel = Panel(np.append(starts, len(columns[0])).astype(np.intp))
     with np.errstate(divide="ignore", invalid="ignore"):
-        for first in range(0, max(rows, 1), _BLOCK):
-            block = [one[first : first + _BLOCK + LONGEST] for one in led]
-            here = Whole(len(block[0]) - LONGEST)
-            for statistic, width, values, _ in formulas(here, columns=block):
-                whole = found.setdefault((statistic, width), np.empty(rows))
-                whole[first : first + here.rows] = values
-        if rows:
-            _begin(formulas, columns, starts, found)
-    return found
+        # Copied one by one, so that few of numpy's are there at a time and their memory is used again.
+        found = {
+            (statistic, width): pl.Series(values, dtype=pl.Float64, nan_to_null=True)
+            for statistic, width, values in wanted[0].formulas(panel, asked, columns)
+        }
+    return {one: found[one.statistic, one.width] for one in wanted}
 
 
-def _begin(
-    formulas: Formulas,
-    columns: Sequence[Values],
-    starts: Rows,
-    found: Mapping[tuple[str, int], Values],
-) -> None:
-    """Put in the first rows of each symbol, which windows reach beyond."""
-    lengths = np.diff([*starts, len(columns[0])])
-    row = np.arange(LONGEST)[:, None]
-    place = starts + np.minimum(row, lengths - 1)
-    there = row < lengths
-    rows: dict[int, Rows] = {}
-    first = [one[place] for one in columns]
-    for statistic, width, values, begun in formulas(Begun(), columns=first):
-        if begun not in rows:
-            rows[begun] = place[:begun][there[:begun]]
-        found[statistic, width][rows[begun]] = values[:begun][there[:begun]]
-
-
-__all__ = ["Column", "Shared", "Wanted", "Windows", "columns_of", "together"]
+__all__ = ["Rows", "Shared", "columns_of", "together"]

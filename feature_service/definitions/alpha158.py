@@ -11,16 +11,29 @@ from functools import partial
 import numpy as np
 import polars as pl
 
+from feature_service.compiled import Values
 from feature_service.registry import feature
-from feature_service.shared import Column, Shared, Wanted
-from feature_service.spans import Values, Windows
+from feature_service.shared import Shared
+from feature_service.spans import Column, Panel, Wanted
+from feature_service.spans_merged import (
+    DEVIATION,
+    EXPLAINED,
+    FELL,
+    GAINED,
+    GAINED_LESS_LOST,
+    LOST,
+    MEAN,
+    RESIDUAL,
+    ROSE,
+    ROSE_LESS_FELL,
+    SLOPE,
+)
+from feature_service.spans_sorted import LOWER_FIFTH, RANK, UPPER_FIFTH
 
 GROUP = "alpha158"
 SOURCE = "Qlib Alpha158"
 WIDTHS: tuple[int, ...] = (5, 10, 20, 30, 60)
 EACH = [{"bars": bars} for bars in WIDTHS]
-#: Of the windows whose lower end Qlib's QTLD looks at; QTLU at as much of the upper end.
-FIFTH = 0.2
 SHARE: tuple[float, float] = (0.0, 1.0)
 BALANCE: tuple[float, float] = (-1.0, 1.0)
 
@@ -37,9 +50,9 @@ def over_or_zero(part: Values, whole: Values) -> Values:
     return found
 
 
-def one_bar(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
+def one_bar(_: Panel, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
     """The parts of a single bar, over its open, its range or its close."""
-    opening, high, low, close = (over.now(one) for one in columns)
+    opening, high, low, close = columns
     span = high - low
     top, bottom = high - np.maximum(opening, close), np.minimum(opening, close) - low
     parts = {
@@ -51,95 +64,37 @@ def one_bar(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterato
     }
     for name, part in parts.items():
         if name in wanted:
-            yield name, 0, part / opening, 0
+            yield name, 0, part / opening
         if f"{name}2" in wanted:
-            yield f"{name}2", 0, over_or_zero(part, span), 0
+            yield f"{name}2", 0, over_or_zero(part, span)
     for name, price in (("open0", opening), ("high0", high), ("low0", low)):
         if name in wanted:
-            yield name, 0, price / close, 0
+            yield name, 0, price / close
 
 
-def bar_price(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
+def bar_price(_: Panel, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
     """A price over the close."""
-    price, close = (over.now(one) for one in columns)
+    price, close = columns
     for name in wanted:
-        yield name, 0, price / close, 0
+        yield name, 0, price / close
 
 
-def closes(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
+def closes(panel: Panel, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
     """Windows of closes."""
     (close,) = columns
-    yield from _trends(over, wanted, close)
-    yield from _places(over, wanted, close)
-    yield from _moves(over, wanted, close)
-
-
-def _trends(over: Windows, wanted: Wanted, close: Values) -> Iterator[Column]:
-    now = over.now(close)
     for width in wanted.get("roc", ()):
-        yield "roc", width, over.before(close, width) / now, width
-    names = ("ma", "std", "beta", "rsqr", "resi")
-    widths = set().union(*(wanted.get(name, ()) for name in names))
-    for width, window in over.moments(close, widths):
-        count, begun = window.count, width - 1
-        if width in wanted.get("ma", ()):
-            yield "ma", width, window.mean / now, begun
-        if width in wanted.get("std", ()):
-            yield "std", width, np.sqrt(window.squares / (count - 1)) / now, begun
-        if window.slope is None or not any(width in wanted.get(name, ()) for name in names[2:]):
-            continue
-        moments = count * (count * count - 1) / 12
-        slope = window.slope / moments
-        if width in wanted.get("beta", ()):
-            yield "beta", width, slope / now, begun
-        if width in wanted.get("rsqr", ()):
-            yield "rsqr", width, np.minimum(slope * window.slope / window.squares, 1.0), begun
-        if width in wanted.get("resi", ()):
-            line = window.mean + slope * ((count - 1) * 0.5)
-            yield "resi", width, (now - line) / now, begun
-
-
-def _places(over: Windows, wanted: Wanted, close: Values) -> Iterator[Column]:
-    now = over.now(close)
-    for width, value in over.quantiles(close, wanted.get("qtld", ()), FIFTH):
-        yield "qtld", width, value / now, width - 1
-    for width, value in over.quantiles(-close, wanted.get("qtlu", ()), FIFTH):
-        yield "qtlu", width, -value / now, width - 1
-    for width, rank in over.ranks(close, wanted.get("rank", ())):
-        yield "rank", width, rank / over.count(width), width - 1
-
-
-def _moves(over: Windows, wanted: Wanted, close: Values) -> Iterator[Column]:
-    before = over.previous(close)
-    names = ("cntp", "cntn", "cntd")
-    widths = set().union(*(wanted.get(name, ()) for name in names))
-    if widths:
-        up, down = ((close > before).astype(np.int8), (close < before).astype(np.int8))
-        for (width, risen), (_, fallen) in zip(
-            over.sums(up, widths), over.sums(down, widths), strict=True
-        ):
-            count = over.count(width)
-            for name, bars in zip(names, (risen, fallen, risen - fallen), strict=True):
-                if width in wanted.get(name, ()):
-                    yield name, width, bars / count, width
-    yield from one_sided(over, wanted, close, ("sump", "sumn", "sumd"))
-
-
-def one_sided(
-    over: Windows, wanted: Wanted, column: Values, names: tuple[str, str, str]
-) -> Iterator[Column]:
-    """Sums of what a column gained, what it lost, and their difference, over that of all its moves."""
-    widths = set().union(*(wanted.get(name, ()) for name in names))
-    if not widths:
-        return
-    move = column - over.previous(column)
-    sums = (over.sums(np.maximum(one, 0.0), widths) for one in (move, -move))
-    for (width, gained), (_, lost) in zip(*sums, strict=True):
-        total = gained + lost
-        total += total == 0
-        for name, part in zip(names, (gained, lost, gained - lost), strict=True):
-            if width in wanted.get(name, ()):
-                yield name, width, part / total, width
+        yield "roc", width, panel.before(close, width) / close
+    lines = {"ma": MEAN, "std": DEVIATION, "beta": SLOPE, "rsqr": EXPLAINED, "resi": RESIDUAL}
+    yield from panel.merged(wanted, lines, close, over=close)
+    places = {"qtlu": UPPER_FIFTH, "qtld": LOWER_FIFTH, "rank": RANK}
+    yield from panel.sorted(wanted, places, close, close)
+    counts = {"cntp": ROSE, "cntn": FELL, "cntd": ROSE_LESS_FELL}
+    moves = {"sump": GAINED, "sumn": LOST, "sumd": GAINED_LESS_LOST}
+    if not wanted.keys().isdisjoint(counts | moves):
+        move = close - panel.before(close)
+        yield from panel.merged(wanted, moves, move, after=1)
+        # A history's first bar has neither risen nor fallen, and counts.
+        yield from panel.merged(wanted, counts, np.nan_to_num(np.sign(move)))
 
 
 def _bar(statistic: str) -> Shared:

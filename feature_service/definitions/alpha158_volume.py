@@ -5,90 +5,71 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
+from feature_service.compiled import Values
 from feature_service.definitions.alpha158 import (
     BALANCE,
     SHARE,
     SOURCE,
     changing,
-    one_sided,
-    over_or_zero,
     rolling,
 )
-from feature_service.shared import Column, Shared, Wanted
-from feature_service.spans import Values, Windows
+from feature_service.shared import Shared
+from feature_service.spans import Column, Panel, Wanted
+from feature_service.spans_merged import (
+    CORRELATION,
+    DEVIATION,
+    GAINED,
+    GAINED_LESS_LOST,
+    HIGHEST,
+    HIGHEST_AFTER_LOWEST,
+    HIGHEST_AT,
+    LOST,
+    LOWEST,
+    LOWEST_AT,
+    MEAN,
+    PLACE,
+    SPREAD,
+)
 
 
-def ranges(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
+def ranges(panel: Panel, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
     """Highest highs, lowest lows, and how long ago they were."""
     high, low, close = columns
-    yield from _extremes(over, wanted, high, -low, over.now(close))
-    yield from _ages(over, wanted, high, -low)
+    extremes = {
+        "max": HIGHEST,
+        "min": LOWEST,
+        "rsv": PLACE,
+        "imax": HIGHEST_AT,
+        "imin": LOWEST_AT,
+        "imxd": HIGHEST_AFTER_LOWEST,
+    }
+    yield from panel.merged(wanted, extremes, high, other=low, over=close)
 
 
-def _extremes(
-    over: Windows, wanted: Wanted, high: Values, fall: Values, now: Values
-) -> Iterator[Column]:
-    widths = set().union(*(wanted.get(name, ()) for name in ("max", "min", "rsv")))
-    tops, bottoms = over.highest(high, widths), over.highest(fall, widths)
-    for (width, top), (_, bottom) in zip(tops, bottoms, strict=True):
-        if width in wanted.get("max", ()):
-            yield "max", width, top / now, width - 1
-        if width in wanted.get("min", ()):
-            yield "min", width, -bottom / now, width - 1
-        if width in wanted.get("rsv", ()):
-            yield "rsv", width, over_or_zero(now + bottom, top + bottom), width - 1
-
-
-def _ages(over: Windows, wanted: Wanted, high: Values, fall: Values) -> Iterator[Column]:
-    widths = set().union(*(wanted.get(name, ()) for name in ("imax", "imin", "imxd")))
-    tops, bottoms = over.ages(high, widths), over.ages(fall, widths)
-    for (width, top), (_, bottom) in zip(tops, bottoms, strict=True):
-        count = over.count(width)
-        if width in wanted.get("imax", ()):
-            yield "imax", width, (count - top) / width, width - 1
-        if width in wanted.get("imin", ()):
-            yield "imin", width, (count - bottom) / width, width - 1
-        if width in wanted.get("imxd", ()):
-            yield "imxd", width, (bottom - top) / width, width - 1
-
-
-def volumes(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
+def volumes(panel: Panel, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
     """Windows of volume."""
     (volume,) = columns
-    traded = over.now(volume)
-    traded = np.where(traded > 0, traded, np.nan)
-    means, deviations = wanted.get("vma", set()), wanted.get("vstd", set())
-    for width, window in over.moments(volume, means | deviations):
-        if width in means:
-            yield "vma", width, window.mean / traded, width - 1
-        if width in deviations:
-            deviation = np.sqrt(window.squares / (window.count - 1))
-            yield "vstd", width, deviation / traded, width - 1
-    yield from one_sided(over, wanted, volume, ("vsump", "vsumn", "vsumd"))
+    traded = np.where(volume > 0, volume, np.nan)
+    levels = {"vma": MEAN, "vstd": DEVIATION}
+    yield from panel.merged(wanted, levels, volume, over=traded)
+    moves = {"vsump": GAINED, "vsumn": LOST, "vsumd": GAINED_LESS_LOST}
+    if not wanted.keys().isdisjoint(moves):
+        move = volume - panel.before(volume)
+        yield from panel.merged(wanted, moves, move, after=1)
 
 
-def together(over: Windows, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
+def together(panel: Panel, wanted: Wanted, columns: Sequence[Values]) -> Iterator[Column]:
     """How close and volume move together."""
     close, volume = columns
-    if levels := wanted.get("corr"):
-        yield from _correlations(over, "corr", levels, (close, np.log1p(volume)), 0)
-    if changes := wanted.get("cord"):
-        ratios = close / over.previous(close), _volume_changes(volume, over.previous(volume))
-        yield from _correlations(over, "cord", changes, ratios, 1)
-    if widths := wanted.get("wvma"):
-        weighted = np.abs(close / over.previous(close) - 1.0) * volume
-        for width, window in over.moments(weighted, widths, after=1):
-            deviation = np.sqrt(window.squares / (window.count - 1))
-            yield "wvma", width, over_or_zero(deviation, window.mean), width
-
-
-def _correlations(
-    over: Windows, name: str, widths: set[int], pair: tuple[Values, Values], after: int
-) -> Iterator[Column]:
-    for width, window in over.moments(pair[0], widths, pair[1], after=after):
-        if window.other is not None and window.both is not None:
-            scale = np.sqrt(window.squares) * np.sqrt(window.other)
-            yield name, width, np.clip(window.both / scale, -1.0, 1.0), width - 1 + after
+    if "corr" in wanted:
+        yield from panel.merged(wanted, {"corr": CORRELATION}, close, other=np.log1p(volume))
+    if wanted.keys().isdisjoint(("cord", "wvma")):
+        return
+    ratio = close / panel.before(close)
+    if "cord" in wanted:
+        change = _volume_changes(volume, panel.before(volume))
+        yield from panel.merged(wanted, {"cord": CORRELATION}, ratio, other=change, after=1)
+    yield from panel.merged(wanted, {"wvma": SPREAD}, np.abs(ratio - 1.0) * volume, after=1)
 
 
 def _volume_changes(volume: Values, before: Values) -> Values:

@@ -209,6 +209,15 @@ def test_many_symbols_below_one_another_have_the_bits_of_each_alone(piece_rows):
     assert_frame_equal(wide, pl.concat(alone), check_exact=True)
 
 
+@pytest.mark.parametrize("start", [60, 1_000, 1_500])
+def test_a_long_history_has_the_bits_of_its_parts(start):
+    bars = daily(5, 2_300)
+    whole = engine.compute(bars.lazy(), FEATURES).collect()
+    part = engine.compute(bars.slice(start).lazy(), FEATURES).collect()
+
+    assert_frame_equal(part.slice(60), whole.slice(start + 60), check_exact=True)
+
+
 def test_a_panel_of_no_bars_has_the_columns():
     none = daily(1).insert_column(0, pl.lit("S").alias("symbol")).head(0)
     wanted = [*catalog.chosen(["sma_5"]), *FEATURES]

@@ -15,18 +15,19 @@ def warm() -> int:
     """Compute every feature once, of a few bars that are made up; gives how many there are."""
     row = pl.int_range(_ROWS).cast(pl.Float64)
     price = 100 + (row * row % 17) / 8
-    bars = pl.select(
-        timestamp=pl.lit(_OPEN) + row.cast(pl.Int64) * timedelta(minutes=1),
-        session_date=pl.lit(date(2024, 7, 1)),
-        open=price,
-        high=price + 1,
-        low=price - 1,
-        close=price + 0.5,
-        volume=row + 1,
-        vwap=price,
-        trade_count=row.cast(pl.Int64),
-        **dict.fromkeys(CONTEXT, price + 3),
-    )
+    columns = {
+        "timestamp": pl.lit(_OPEN) + row.cast(pl.Int64) * timedelta(minutes=1),
+        "session_date": pl.lit(date(2024, 7, 1)),
+        "open": price,
+        "high": price + 1,
+        "low": price - 1,
+        "close": price + 0.5,
+        "volume": row + 1,
+        "vwap": price,
+        "trade_count": row.cast(pl.Int64),
+        **{name: price + 3 for name in CONTEXT},
+    }
+    bars = pl.select(*(values.alias(name) for name, values in columns.items()))
     features = catalog.features().values()
     engine.compute(bars.lazy(), features).collect()
     return len(features)

@@ -25,7 +25,7 @@ def warm() -> int:
         "volume": row + 1,
         "vwap": price,
         "trade_count": row.cast(pl.Int64),
-        **{name: price + 3 for name in CONTEXT},
+        **dict.fromkeys(CONTEXT, price + 3),
     }
     bars = pl.select(*(values.alias(name) for name, values in columns.items()))
     features = catalog.features().values()

@@ -149,11 +149,13 @@ def _levels(needed: Mapping[str, Feature]) -> Iterator[list[Feature]]:
 
 
 def _with_calendar(bars: pl.LazyFrame, needed: Mapping[str, Feature]) -> pl.LazyFrame:
-    day = pl.col("session_date")
+    day, read = pl.col("session_date"), _read(needed)
+    if read.isdisjoint({SESSION, *CALENDAR}):
+        return bars
     numbered = bars.with_columns(
         (day != day.shift(1)).fill_null(value=False).cum_sum().alias(SESSION)
     )
-    if _read(needed).isdisjoint(CALENDAR):
+    if read.isdisjoint(CALENDAR):
         return numbered
     first, last = bars.select(low=day.min(), high=day.max()).collect().row(0)
     known = _calendar(first.year, last.year) if first else _calendar(2000, 2000)

@@ -149,11 +149,17 @@ def mapped(function: Callable[..., Values], *columns: str | pl.Expr) -> pl.Expr:
     """Apply a function of numpy values to columns: as many rows; NaN stands for null, in and out."""
 
     def run(series: Sequence[pl.Series]) -> pl.Series:
-        values = [one.cast(pl.Float64).fill_null(np.nan).to_numpy() for one in series]
-        return pl.Series(function(*values), dtype=pl.Float64, nan_to_null=True)
+        found = function(*(_values(one) for one in series))
+        return pl.Series(found, dtype=pl.Float64, nan_to_null=True)
 
     sources = [pl.col(column) if isinstance(column, str) else column for column in columns]
     return pl.map_batches(sources, run, return_dtype=pl.Float64)
+
+
+def _values(column: pl.Series) -> Values:
+    """A column's numbers; each step that is not needed would cost as much as a short window."""
+    numbers = column if column.dtype == pl.Float64 else column.cast(pl.Float64)
+    return (numbers.fill_null(np.nan) if numbers.null_count() else numbers).to_numpy()
 
 
 @compiled

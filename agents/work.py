@@ -55,6 +55,16 @@ def perform(
             queue, and no attempt was used up.
     """
     _check_switch(journal, job_id)
+    try:
+        return _claimed(journal, job_id, run, pulse, last=last)
+    except Exception:
+        raise
+    except BaseException:  # this process is told to stop, maybe just after it has claimed the job
+        journal.release(job_id, "its worker was stopped; it will be taken up again")
+        raise
+
+
+def _claimed(journal: Journal, job_id: str, run: Run, pulse: Pulse, *, last: bool) -> Outcome:
     job = journal.claim(job_id, pulse.agent)
     if job is None:
         found = journal.job(job_id)
@@ -100,9 +110,6 @@ def _run(journal: Journal, job: Job, run: Run, *, last: bool) -> Outcome:
     except Exception as error:  # the door of all work: it is logged and noted
         log.exception("broke")
         return _fail(journal, job, _briefly(error))
-    except BaseException:  # this process is told to stop
-        journal.release(job.id, "its worker was stopped; it will be taken up again")
-        raise
 
 
 def _note(journal: Journal, job: Job, result: dict[str, Any] | list[Piece]) -> Outcome:

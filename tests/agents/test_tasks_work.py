@@ -127,3 +127,17 @@ def test_a_heartbeat_tells_how_far_the_job_is_what_is_done_and_what_is_next(jour
         "step": "SPY up to 2024-05-01",
         "next": "1 job waits",
     }
+
+
+def test_who_is_stopped_just_after_the_claim_puts_the_job_back(journal, pulse, job, monkeypatch):
+    claim = journal.claim
+
+    def claimed_and_stopped(*arguments):
+        claim(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal, "claim", claimed_and_stopped)
+    with pytest.raises(KeyboardInterrupt):
+        perform(journal, job.id, lambda _: {}, pulse=pulse)
+
+    assert journal.job(job.id).state == "queued"

@@ -41,10 +41,12 @@ _BETA = 9
 _AGE = 10
 _HIGH = 11
 _DISTANCE = 12
+_LOW = 13
+_LOW_AGE = 14
 # What is known of the windows that each of these is made of.
 _KINDS = (
     *(_MEANS, _MOMENTS, _MOMENTS, _MOMENTS, _CUBES, _FOURTHS, _TRENDS),
-    *(_AVERAGES, _PRODUCTS, _PRODUCTS, _AGES, _HIGHEST, _MEANS),
+    *(_AVERAGES, _PRODUCTS, _PRODUCTS, _AGES, _HIGHEST, _MEANS, _HIGHEST, _AGES),
 )
 
 
@@ -103,6 +105,11 @@ def ages(values: Values, width: int) -> Values:
     return _alone(_AGE, values, width)
 
 
+def ages_of_lowest(values: Values, width: int) -> Values:
+    """How many bars ago the lowest was; the newest of equals counts."""
+    return _alone(_LOW_AGE, values, width)
+
+
 def highest(values: Values, width: int) -> Values:
     """The highest."""
     return _alone(_HIGH, values, width)
@@ -110,8 +117,7 @@ def highest(values: Values, width: int) -> Values:
 
 def lowest(values: Values, width: int) -> Values:
     """The lowest."""
-    found = _alone(_HIGH, -values, width)
-    return np.negative(found, out=found)
+    return _alone(_LOW, values, width)
 
 
 def mean_distances(values: Values, width: int) -> Values:
@@ -144,6 +150,8 @@ def _windows(
         count = rows + width - 1
         room[0, 0, :count] = values[begin : begin + count]
         room[0, 1:, :count] = 0.0
+        if statistic in (_LOW, _LOW_AGE):
+            room[0, 0, :count] *= -1.0
         if kind in (_PRODUCTS, _AVERAGES):
             room[0, 1, :count] = other[begin : begin + count]
         windows = _halved(kind, count, width, room)
@@ -154,7 +162,7 @@ def _windows(
 
 
 @compiled
-def _finish(  # noqa: C901 - a case for each
+def _finish(  # noqa: C901, PLR0912 - a case for each
     statistic: int, windows: Values, newest: Values, width: int, ddof: int, found: Values
 ) -> None:
     """What is asked, of what is known of each window."""
@@ -186,7 +194,9 @@ def _finish(  # noqa: C901 - a case for each
             found[row] = min(max(last[row] / scale, -1.0), 1.0) if scale > 0 else np.nan
         elif statistic == _BETA:
             found[row] = last[row] / windows[3, row] if windows[3, row] else np.nan
-        elif statistic == _AGE:
+        elif statistic == _LOW:
+            found[row] = -first[row]
+        elif statistic in (_AGE, _LOW_AGE):
             found[row] = np.nan if np.isnan(first[row]) else last[row]
 
 

@@ -90,11 +90,7 @@ def rolling_age_of_highest(column: str | pl.Expr, width: int) -> pl.Expr:
 
 def rolling_age_of_lowest(column: str | pl.Expr, width: int) -> pl.Expr:
     """How many bars ago the lowest of the newest ``width`` was; the newest of equals counts."""
-
-    def age(values: Values) -> Values:
-        return halves.ages(-values, width)
-
-    return mapped(age, column)
+    return mapped(partial(halves.ages_of_lowest, width=width), column)
 
 
 def rolling_mean_deviation(column: str | pl.Expr, width: int) -> pl.Expr:

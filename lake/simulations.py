@@ -165,17 +165,21 @@ def orders(lk: "Lake", simulation_id: str) -> pl.DataFrame:
     return _rows(lk, "simulation_orders", ORDERS, simulation_id, "number")
 
 
-def trials(lk: "Lake", symbol: str, start: datetime, end: datetime) -> int:
+def trials(lk: "Lake", symbol: str, start: datetime, end: datetime, *, beside: str = "") -> int:
     """How many strategies were tried on a symbol's bars of a range, or on a part of them.
 
     A strategy counts once, however often and in however many modes it ran: the more were tried,
     the less the best of them says.
+
+    Args:
+        beside: Name of a strategy that does not count.
     """
     with lk.reading() as connection:
         row = connection.execute(
             """SELECT count(DISTINCT strategy) FROM simulations
-               WHERE symbol = ? AND state = 'done' AND "start" <= ? AND "end" >= ?""",
-            [symbol, end, start],
+               WHERE symbol = ? AND state = 'done' AND "start" <= ? AND "end" >= ?
+                 AND strategy <> ?""",
+            [symbol, end, start, beside],
         ).fetchone()
     return int(row[0]) if row else 0
 

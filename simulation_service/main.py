@@ -79,6 +79,7 @@ def report(results: Sequence[SimulationResult]) -> list[str]:
             f"{stored.simulation_id} {stored.strategy} on {stored.symbol}, {one.mode}{state}",
             _figures(stored.strategy, one.metrics),
             _figures("buy and hold", one.benchmark),
+            *([_worth(one.honesty)] if one.honesty else []),
         ]
     said = dict.fromkeys(warning for one in results for warning in one.warnings)
     lines += [f"note: {warning}" for warning in said]
@@ -91,6 +92,23 @@ def report(results: Sequence[SimulationResult]) -> list[str]:
             "the more, the less the best of them says."
         )
     return lines
+
+
+def _worth(found: Mapping[str, Any]) -> str:
+    """What a Sharpe ratio says, and what it does not."""
+    tried = f"{found['trials']} {'try' if found['trials'] == 1 else 'tries'}"
+    chances = ", ".join(
+        f"{about} {found[name]:.0%}"
+        for name, about in (
+            ("probabilistic", "above 0:"),
+            ("deflated", f"above the best of {tried}:"),
+        )
+        if found[name] is not None
+    )
+    return (
+        f"  Sharpe {found['sharpe']:.2f} lies between {found['low']:.2f} and {found['high']:.2f} "
+        f"with {found['confidence']:.0%} confidence; chance that it is {chances}"
+    )
 
 
 def _figures(name: str, found: Mapping[str, Any]) -> str:

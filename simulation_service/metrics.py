@@ -1,20 +1,34 @@
-"""What a run was worth: return, Sharpe, drawdown, trades, exposure, costs."""
+"""What a run was worth: its figures in one table. docs/metrics.md has every formula."""
 
 import math
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from simulation_service.drawdowns import Drawdown, drawdown, max_drawdown
+from simulation_service.returns import (
+    CurveError,
+    annual_return,
+    finite,
+    relation,
+    sharpe,
+    sortino,
+    volatility,
+)
+from simulation_service.round_trips import round_trips
 from simulation_service.run import Floats, Integers, Run
+from simulation_service.trade_statistics import trade_statistics, turnover
 
-_TWO = 2
+__all__ = ["Metrics", "equity_at_session_ends", "max_drawdown", "measure", "session_ends", "sharpe"]
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Figures of one run.
+    """Figures of one run. Money is USD, shares of something are 1 for all of it.
 
     Attributes:
         total_return: Final equity over the cash at the beginning, less 1.
@@ -24,9 +38,31 @@ class Metrics:
         max_drawdown: Worst fall of the equity, bar by bar, from its highest close so far: 0 to -1.
         trades: Buys.
         win_rate: Share of the trades sold again that brought more than they cost; None without one.
-        exposure: Share of the bars at whose close shares were held.
+        exposure: Share of the bars at whose close shares were held (or owed).
         costs: Fees and slippage in USD.
         final_equity: USD at the last close; shares still held count at that close.
+        annual_return: The return of a year that compounds to the whole; None where it is too large
+            to be a number.
+        volatility: Deviation of the returns, annualised; None below two sessions or where
+            everything was lost.
+        sortino: As ``sharpe`` over the downside deviation; None also where no session fell.
+        calmar: ``annual_return`` over the depth of the drawdown; None without one.
+        drawdown_sessions: Sessions that the worst fall lasted, until it was made good or the end.
+        longest_drawdown_sessions: The same of the fall that lasted longest.
+        drawdown_start: Session of the high before the worst fall; None without dates or a fall.
+        drawdown_trough: Session of its lowest close; None as above.
+        drawdown_recovery: Session of the first close as high again; None as above, or not yet.
+        round_trips: Positions opened and closed.
+        average_win: Mean profit of those that brought more than they cost; None without one.
+        average_loss: Mean profit, below 0, of those that brought less; None without one.
+        profit_factor: All profits over all losses; None if nothing was lost.
+        expectancy: Mean profit of a round trip; None without one.
+        holding_bars: Mean of the bars at whose close a round trip was held; None without one.
+        holding_minutes: Mean clock time of a round trip, nights included; None without times.
+        turnover: Bought and sold in a year, over the mean equity of the session ends.
+        alpha: Against the benchmark, a year; None without a benchmark that moved.
+        beta: As above.
+        correlation: As above.
     """
 
     total_return: float
@@ -39,6 +75,26 @@ class Metrics:
     final_equity: float
     sessions: int
     bars: int
+    annual_return: float | None = None
+    volatility: float | None = None
+    sortino: float | None = None
+    calmar: float | None = None
+    drawdown_sessions: int = 0
+    longest_drawdown_sessions: int = 0
+    drawdown_start: str | None = None
+    drawdown_trough: str | None = None
+    drawdown_recovery: str | None = None
+    round_trips: int = 0
+    average_win: float | None = None
+    average_loss: float | None = None
+    profit_factor: float | None = None
+    expectancy: float | None = None
+    holding_bars: float | None = None
+    holding_minutes: float | None = None
+    turnover: float | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    correlation: float | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -46,25 +102,68 @@ class Metrics:
         return asdict(self)
 
 
-def measure(run: Run, session: Integers, sessions_per_year: float) -> Metrics:
+def measure(
+    run: Run,
+    session: Integers,
+    sessions_per_year: float,
+    *,
+    benchmark: Run | None = None,
+    bars: pl.DataFrame | None = None,
+) -> Metrics:
     """The figures of a run.
 
     Args:
         session: A number for each bar that changes with the session.
         sessions_per_year: Of the calendar, around the run.
+        benchmark: A run through the same bars (buy and hold), for alpha and beta.
+        bars: ``timestamp`` (UTC) and ``session_date`` of each bar, for times and dates.
+
+    Raises:
+        CurveError: The run has no bars, no cash to begin with or an equity that is not finite, or
+            the benchmark or the bars are not as many as those of the run.
     """
-    closes = run.equity[session_ends(session)]
+    _check(run, session)
+    ends = session_ends(session)
+    daily = np.append(run.cash, run.equity[ends])
+    fall = drawdown(np.append(run.cash, run.equity), np.append(session[:1], session))
+    yearly = annual_return(daily, sessions_per_year)
+    stamps = _column(bars, "timestamp", run)
+    trips = trade_statistics(round_trips(run, timestamps=stamps))
+    traded = math.fsum(trade.price * trade.shares for trade in run.trades)
+    related = None
+    if benchmark is not None:
+        _same_bars(len(benchmark.equity), run, "benchmark")
+        other = np.append(benchmark.cash, benchmark.equity[ends])
+        related = relation(daily, other, sessions_per_year)
     return Metrics(
         total_return=float(run.equity[-1] / run.cash - 1),
-        sharpe=sharpe(np.concatenate([[run.cash], closes]), sessions_per_year),
-        max_drawdown=max_drawdown(np.concatenate([[run.cash], run.equity])),
+        sharpe=sharpe(daily, sessions_per_year),
+        max_drawdown=fall.depth,
         trades=sum(trade.side == "buy" for trade in run.trades),
-        win_rate=_win_rate(run),
-        exposure=float(np.mean(run.held > 0)),
+        win_rate=trips.win_rate,
+        exposure=float(np.count_nonzero(run.held) / len(run.held)),
         costs=math.fsum(trade.costs for trade in run.trades),
         final_equity=float(run.equity[-1]),
-        sessions=len(closes),
+        sessions=len(ends),
         bars=len(run.equity),
+        annual_return=yearly,
+        volatility=volatility(daily, sessions_per_year),
+        sortino=sortino(daily, sessions_per_year),
+        calmar=_calmar(yearly, fall.depth),
+        drawdown_sessions=fall.sessions,
+        longest_drawdown_sessions=fall.longest_sessions,
+        **_dates(fall, _column(bars, "session_date", run)),
+        round_trips=trips.round_trips,
+        average_win=trips.average_win,
+        average_loss=trips.average_loss,
+        profit_factor=trips.profit_factor,
+        expectancy=trips.expectancy,
+        holding_bars=trips.holding_bars,
+        holding_minutes=trips.holding_minutes,
+        turnover=turnover(traded, daily[1:], len(ends), sessions_per_year),
+        alpha=related.alpha if related else None,
+        beta=related.beta if related else None,
+        correlation=related.correlation if related else None,
     )
 
 
@@ -73,24 +172,53 @@ def session_ends(session: Integers) -> NDArray[np.int64]:
     return np.flatnonzero(np.append(session[1:] != session[:-1], True))
 
 
-def sharpe(daily: Floats, sessions_per_year: float) -> float | None:
-    """Annualised Sharpe ratio of a curve with a value a session, the first before it all."""
-    if len(daily) <= _TWO or daily.min() <= 0:
+def _check(run: Run, session: Integers) -> None:
+    finite(run.equity, "values of the equity")
+    if not run.cash > 0:
+        raise CurveError(f"The cash to begin with must be above 0 USD, was {run.cash:g}.")
+    _same_bars(len(session), run, "row of session numbers")
+
+
+def _calmar(yearly: float | None, depth: float) -> float | None:
+    if yearly is None or depth >= 0:
         return None
-    returns = daily[1:] / daily[:-1] - 1
-    if np.ptp(returns) == 0:
+    found = yearly / -depth
+    return found if math.isfinite(found) else None
+
+
+def _column(bars: pl.DataFrame | None, name: str, run: Run) -> pl.Series | None:
+    if bars is None:
         return None
-    return float(returns.mean() / returns.std(ddof=1) * math.sqrt(sessions_per_year))
+    _same_bars(bars.height, run, "frame of bars")
+    if name not in bars.columns:
+        raise CurveError(f"The frame of bars lacks {name}. Give timestamp and session_date.")
+    return bars[name]
 
 
-def max_drawdown(curve: Floats) -> float:
-    """The worst fall from the highest value so far, as a share of it: 0 to -1."""
-    return float(np.min(curve / np.maximum.accumulate(curve) - 1))
+def _same_bars(count: int, run: Run, what: str) -> None:
+    if count != len(run.equity):
+        raise CurveError(
+            f"The {what} has {count:,} bars and the run {len(run.equity):,}. "
+            "Give both for the same bars."
+        )
 
 
-def _win_rate(run: Run) -> float | None:
-    bought = [trade.amount for trade in run.trades if trade.side == "buy"]
-    sold = [trade.amount for trade in run.trades if trade.side == "sell"]
-    if not sold:
-        return None
-    return sum(came > went for went, came in zip(bought, sold, strict=False)) / len(sold)
+def _dates(fall: Drawdown, dates: pl.Series | None) -> dict[str, str | None]:
+    """Sessions of the fall's places in the curve, which begins one place before the bars."""
+
+    def day(place: int | None) -> str | None:
+        if dates is None or place is None:
+            return None
+        found: date = dates[max(place - 1, 0)]
+        return found.isoformat()
+
+    return {
+        "drawdown_start": day(fall.start),
+        "drawdown_trough": day(fall.trough),
+        "drawdown_recovery": day(fall.recovery),
+    }
+
+
+def equity_at_session_ends(run: Run, session: Integers) -> Floats:
+    """The cash at the beginning, then the equity at the last bar of each session."""
+    return np.append(run.cash, run.equity[session_ends(session)])

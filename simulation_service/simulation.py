@@ -24,6 +24,7 @@ from lake.simulations import (
     trials,
 )
 from simulation_service import fast
+from simulation_service.honesty.verdict import judge
 from simulation_service.market import COLUMNS, Market, Mode, as_specified, realistic
 from simulation_service.metrics import measure, session_ends
 from simulation_service.run import Run
@@ -79,6 +80,12 @@ class SimulationResult:
     def benchmark(self) -> Mapping[str, Any]:
         """The same figures of buy and hold."""
         found: Mapping[str, Any] = self.stored.metrics["benchmark"]
+        return found
+
+    @property
+    def honesty(self) -> Mapping[str, Any] | None:
+        """What its Sharpe ratio is worth: :class:`simulation_service.honesty.verdict.Verdict`, as of the run."""
+        found: Mapping[str, Any] | None = self.stored.metrics.get("honesty")
         return found
 
     @property
@@ -288,14 +295,28 @@ def _run(
         snapshot=prepared.snapshot,
         params={**facts, "sessions_per_year": year},
         metrics={
-            "strategy": measure(own, market.session, year).facts,
-            "benchmark": measure(benchmark, market.session, year).facts,
+            "strategy": measure(
+                own, market.session, year, benchmark=benchmark, bars=market.bars
+            ).facts,
+            "benchmark": measure(benchmark, market.session, year, bars=market.bars).facts,
+            "honesty": _honesty(lk, asked, prepared, own),
             "warnings": warnings,
         },
         orders_hash=own.orders_hash,
         state="done",
     )
     return store_simulation(lk, new, _curve(market, own, benchmark), _orders(market, own))
+
+
+def _honesty(lk: Lake, asked: _Asked, prepared: _Prepared, own: Run) -> dict[str, Any] | None:
+    """What the Sharpe ratio is worth, this strategy counted among those tried on these bars."""
+    name, start, end = asked.strategy.name, prepared.start, prepared.end
+    tried = trials(lk, prepared.market.symbol, start, end, beside=name) + 1
+    daily = np.append(own.cash, own.equity[session_ends(prepared.market.session)])
+    if daily.min() <= 0:
+        return None
+    found = judge(daily[1:] / daily[:-1] - 1, prepared.sessions_per_year, trials=tried)
+    return None if found is None else found.facts
 
 
 def _curve(market: Market, own: Run, benchmark: Run) -> pl.DataFrame:

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+import polars as pl
+
 from lake.errors import InvalidError
+
+#: What ``Strategy.signals`` gives: a row a row.
+SIGNALS = pl.Schema({"direction": pl.Int8(), "strength": pl.Float64()})
 
 
 class Direction(IntEnum):

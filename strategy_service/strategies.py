@@ -9,12 +9,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lake.errors import InvalidError
-from strategy_service.signals import Direction, Signal
+from strategy_service.rules.buy_and_hold import BuyAndHold
+from strategy_service.signals import SIGNALS, Direction, Signal
+
+__all__ = [
+    "SIGNALS",
+    "BuyAndHold",
+    "ModelStrategy",
+    "PredictionError",
+    "Predictor",
+    "Strategy",
+]
 
 Floats = NDArray[np.float64]
-#: What ``Strategy.signals`` gives: a row a row.
-SIGNALS = pl.Schema({"direction": pl.Int8(), "strength": pl.Float64()})
-
 _EVEN = 0.5
 
 
@@ -97,30 +104,3 @@ class ModelStrategy:
         direction = np.where(chances >= _EVEN, Direction.BUY, Direction.SELL)
         strength = np.abs(chances - _EVEN) / _EVEN
         return pl.DataFrame({"direction": direction, "strength": strength}).cast(SIGNALS)
-
-
-@dataclass(frozen=True)
-class BuyAndHold:
-    """Buy at once and never sell: what every other strategy is held against."""
-
-    @property
-    def name(self) -> str:
-        """For a person to read."""
-        return "buy and hold"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """It has no parameters."""
-        return {"strategy": "buy_and_hold"}
-
-    def signal(self, seen: pl.DataFrame) -> Signal:  # noqa: ARG002 - it looks at nothing
-        """Buy."""
-        return Signal(Direction.BUY, 1.0, "always")
-
-    def signals(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Buy, in every row."""
-        always = {
-            "direction": np.full(rows.height, int(Direction.BUY)),
-            "strength": np.ones(rows.height),
-        }
-        return pl.DataFrame(always).cast(SIGNALS)

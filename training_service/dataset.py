@@ -79,8 +79,9 @@ def assemble(
     origins = {name: built.source for name, built in builds.items()}
     parts = {name: _features(lk, name, built, start, end) for name, built in builds.items()}
     primary = names[0]
-    frame = labels.add(parts[primary], label) if label else parts[primary]
-    joined = frame
+    joined = parts[primary]
+    if label is not None:
+        joined = _labelled(lk, joined, label, primary, origins[primary])
     for name in names[1:]:
         joined = joined.join(_suffixed(parts[name], name), on="timestamp", how="inner")
     if joined.is_empty():
@@ -129,6 +130,19 @@ def _features(lk: Lake, symbol: str, built: Build, start: Moment, end: Moment) -
     )
     joined = features.drop("symbol").join(closes, on="timestamp", maintain_order="left")
     return joined.select("timestamp", "session_date", "close", pl.exclude(*KEYS, "close"))
+
+
+def _labelled(lk: Lake, part: pl.DataFrame, label: Label, symbol: str, source: str) -> pl.DataFrame:
+    """With the label, which may look at more than closes."""
+    more = [name for name in label.columns if name not in part.columns]
+    if not more or part.is_empty():
+        return labels.add(part, label)
+    first, last = part["timestamp"][0], part["timestamp"][-1]
+    prices = lk.bars(
+        symbol, first, last, adjust="split", source=source, columns=["timestamp", *more]
+    )
+    joined = part.join(prices, on="timestamp", how="left", maintain_order="left")
+    return labels.add(joined, label).drop(more)
 
 
 def _suffixed(part: pl.DataFrame, symbol: str) -> pl.DataFrame:

@@ -1,36 +1,39 @@
 """What a model is to foresee: named functions of the bars that follow, each with its horizon.
 
-A label starts after its own bar and never reaches into another session. The moment its last bar
-opens goes with it, so that a split knows which rows to purge.
+A label starts after its own bar and never reaches into another session, unless it says so. The
+moment its last bar opens goes with it, so that a split knows which rows to purge.
+
+>>> find("return_45m").about
+'Change of the close, as a share of the earlier one. Within the next 45 minutes of the session.'
 """
 
-import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from feature_service.fingerprint import code_hash, digest
-from lake.errors import InvalidError
+from training_service.label_bars import LabelColumnsError, LabelRowsError, read
+from training_service.label_families import FAMILIES, Family, Found, Kind
+from training_service.label_names import LabelError, LabelRangeError, parse
+from training_service.label_windows import Span
+
+__all__ = [
+    "END",
+    "VALUE",
+    "Kind",
+    "Label",
+    "LabelColumnsError",
+    "LabelError",
+    "LabelRangeError",
+    "LabelRowsError",
+    "add",
+    "find",
+    "labels",
+]
 
 VALUE, END = "label", "label_end"
-
-_BY_NAME: dict[str, "Label"] = {}
-
-
-class LabelError(InvalidError):
-    """A name that no label has."""
-
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(name, tuple(known))
-        self.name, self.known = name, tuple(known)
-
-    def __str__(self) -> str:
-        near = difflib.get_close_matches(self.name, self.known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return (
-            f"There is no label {self.name[:40]!r}.{hint} The labels are {', '.join(self.known)}."
-        )
 
 
 @dataclass(frozen=True)
@@ -38,38 +41,67 @@ class Label:
     """One label, by its declaration.
 
     Attributes:
-        name: Says the horizon: ``direction_15`` looks 15 bars ahead.
-        bars: The horizon; the label's window is that many bars after its own.
-        about: What its values mean.
+        name: Says the horizon: ``direction_15`` looks 15 bars ahead, ``direction_15m`` 15 minutes.
+        family: What it shares with labels of other horizons.
+        span: The horizon.
+        numbers: Of its name: ``bp`` basis points, ``up`` and ``down`` in standard deviations.
     """
 
     name: str
-    bars: int
-    about: str
-    function: Callable[[int], pl.Expr]
+    family: Family = field(repr=False)
+    span: Span
+    numbers: Mapping[str, float] = field(hash=False)
+
+    @property
+    def bars(self) -> int | None:
+        """The horizon, where it counts bars."""
+        return self.span.length if self.span.unit == "bars" else None
+
+    @property
+    def minutes(self) -> int | None:
+        """The horizon, where it is clock time."""
+        return self.span.length if self.span.unit == "minutes" else None
+
+    @property
+    def crosses_sessions(self) -> bool:
+        """Whether it looks at the next session."""
+        return self.span.unit == "sessions"
+
+    @property
+    def kind(self) -> Kind:
+        """``classes`` to tell apart, or a ``number`` to estimate."""
+        return self.family.kind
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The classes, smallest first; none for a number."""
+        return self.family.classes
+
+    @property
+    def unit(self) -> str:
+        """Of its values."""
+        return self.family.unit
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The prices it looks at."""
+        return self.family.columns
+
+    @property
+    def about(self) -> str:
+        """What its values mean."""
+        return f"{self.family.about} {self.span.about}"
 
     @property
     def hash(self) -> str:
-        """What the values depend on, but for the bars."""
-        return digest([self.name, self.bars, code_hash(self.function)])
-
-
-def label(name: str, *, horizons: Sequence[int]) -> Callable[..., Callable[[int], pl.Expr]]:
-    """Register a function as one label for each horizon in bars."""
-
-    def register(function: Callable[[int], pl.Expr]) -> Callable[[int], pl.Expr]:
-        about = (function.__doc__ or "").strip().partition("\n")[0]
-        for bars in horizons:
-            own = name.format(bars=bars)
-            _BY_NAME[own] = Label(own, bars, about, function)
-        return function
-
-    return register
+        """What the values depend on, but for the bars: code and parameters."""
+        code = [code_hash(one) for one in (self.family.function, read, _column, _ends)]
+        return digest([self.name, self.span.length, self.span.unit, dict(self.numbers), code])
 
 
 def labels() -> dict[str, Label]:
-    """Every label there is, by name."""
-    return dict(_BY_NAME)
+    """The usual labels, by name; :func:`find` knows all others of their families."""
+    return {name: find(name) for family in FAMILIES for name in family.examples}
 
 
 def find(name: str) -> Label:
@@ -78,27 +110,42 @@ def find(name: str) -> Label:
     Raises:
         LabelError: There is none; the sentence names the nearest.
     """
-    if name not in _BY_NAME:
-        raise LabelError(name, sorted(_BY_NAME))
-    return _BY_NAME[name]
+    said = parse(name)
+    return Label(said.name, said.family, said.span, said.numbers)
 
 
 def add(bars: pl.DataFrame, wanted: Label) -> pl.DataFrame:
     """Add ``label`` and ``label_end`` to the bars of one symbol.
 
     Args:
-        bars: ``timestamp``, ``session_date``, ``close``; sorted, no bar left out.
+        bars: ``timestamp``, ``session_date`` and the label's ``columns``; sorted, no bar left
+            out. A session ends with its last bar here.
 
     Returns:
-        The same rows. ``label_end`` is the opening of the last bar the label looks at. Both are
-        null where the session has fewer bars left than the horizon.
+        The same rows. ``label`` is Int8 for classes and Float64 for a number. ``label_end`` is
+        the opening of the last bar the label looks at, as ``timestamp``; for a barrier that is
+        touched the bar that touches it. Both are null together: where the horizon reaches beyond
+        the session, where a price is null, and where a label needs a volatility that is not known
+        yet or is zero.
+
+    Raises:
+        LabelColumnsError: A column is not there.
+        LabelRowsError: Bars are not in order, or a price is not above zero.
     """
-    end = pl.col("timestamp").shift(-wanted.bars).over("session_date")
-    return bars.with_columns(wanted.function(wanted.bars).alias(VALUE), end.alias(END))
+    arrays = read(bars, wanted.name, wanted.columns)
+    found = wanted.family.function(arrays, wanted.span, wanted.numbers)
+    return bars.with_columns(
+        _column(found, wanted.kind).alias(VALUE),
+        _ends(bars["timestamp"], found).alias(END),
+    )
 
 
-@label("direction_{bars}", horizons=[1, 5, 15, 30, 60])
-def direction(bars: int) -> pl.Expr:
-    """1 if the close that many bars later in the session is higher, 0 if it is not."""
-    later = pl.col("close").shift(-bars).over("session_date")
-    return (later > pl.col("close")).cast(pl.Int8)
+def _column(found: Found, kind: Kind) -> pl.Series:
+    values = pl.Series(found.values, dtype=pl.Float64).fill_nan(None)
+    return values.cast(pl.Int8) if kind == "classes" else values
+
+
+def _ends(times: pl.Series, found: Found) -> pl.Series:
+    known = (found.end >= 0) & ~np.isnan(found.values)
+    rows = pl.Series(np.where(known, found.end, -1), dtype=pl.Int64)
+    return times.gather(rows.replace(-1, None))

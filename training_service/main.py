@@ -10,7 +10,6 @@ from feature_service.main import NothingToBuildError
 from lake import Lake
 from lake.opening import open_by
 from lake.settings import load_settings
-from training_service.labels import labels
 from training_service.pipelines import PRESETS
 from training_service.splits import Holdout
 from training_service.training import Model, Recipe, train_recipe
@@ -36,7 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--set", default="core", dest="set_name", help="feature set (core)")
     parser.add_argument(
-        "--label", default="direction_15", help=f"{', '.join(labels())} (direction_15)"
+        "--label",
+        default="direction_15",
+        help="like direction_15, above_10bp_30m, profit_first_2x1_60 (direction_15)",
     )
     parser.add_argument("--model", default="logistic", help=f"{', '.join(PRESETS)} (logistic)")
     parser.add_argument("--test-share", type=float, default=0.3, help="of the sessions (0.3)")

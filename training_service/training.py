@@ -41,6 +41,20 @@ class TooFewRowsError(InvalidError):
         )
 
 
+class LabelKindError(InvalidError):
+    """A label that no model here learns yet."""
+
+    def __init__(self, label: str, values: str) -> None:
+        super().__init__(label, values)
+        self.label, self.values = label, values
+
+    def __str__(self) -> str:
+        return (
+            f"{self.label} is {self.values}, and the models there are tell 0 from 1. "
+            "Take a label like direction_15, above_10bp_15 or profit_first_2x1_60."
+        )
+
+
 class OneClassError(InvalidError):
     """All training rows have the same label."""
 
@@ -194,13 +208,15 @@ def train_recipe(lk: Lake, recipe: Recipe) -> Model:
         The model, with ``fresh`` saying whether it was trained now.
 
     Raises:
-        LabelError, PresetError, FeatureSetError, SplitError, SymbolsError: The recipe cannot be.
+        LabelError, LabelKindError, PresetError, FeatureSetError, SplitError, SymbolsError: The recipe
+            cannot be.
         BarsMissingError: The lake has no bars of a symbol.
         TooFewRowsError, OneClassError: There is nothing to learn from the rows there are.
         GateBusyError: Another process held the commit gate too long. Nothing was registered.
     """
     if recipe.model not in PRESETS:
         raise PresetError(recipe.model, sorted(PRESETS))
+    _check_label(labels.find(recipe.label))
     facts, snapshot = recipe.facts, lk.snapshot()
     data = assemble(
         lk,
@@ -239,6 +255,14 @@ def load(lk: Lake, model_id: str) -> Model:
     path = lk.home / stored.path
     content = artifact.read(path, stored.file_hash)
     return Model(stored, tuple(content["columns"]), content["pipeline"], path)
+
+
+def _check_label(label: labels.Label) -> None:
+    if label.kind == "number":
+        raise LabelKindError(label.name, "a number")
+    if label.classes != (0, 1):
+        classes = ", ".join(str(one) for one in label.classes)
+        raise LabelKindError(label.name, f"one of {classes}")
 
 
 def _splits(lk: Lake, sources: Mapping[str, str]) -> dict[str, list[list[Any]]]:

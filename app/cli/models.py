@@ -34,7 +34,9 @@ def train(
     symbols: PrimaryAndContext = None,
     *,
     set_name: Annotated[str, typer.Option("--set", help="The features it learns from.")] = "core",
-    label: Annotated[str, typer.Option(help="What it is to foresee.")] = "direction_15",
+    label: Annotated[
+        str, typer.Option(help="What it is to foresee: docs/labels.md has the names.")
+    ] = "direction_15",
     model: Annotated[
         str, typer.Option(help="logistic, hist_gradient_boosting or dummy.")
     ] = "logistic",

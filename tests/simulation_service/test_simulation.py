@@ -77,6 +77,20 @@ def test_the_stored_orders_are_those_of_the_slow_reference(store, model_id):
     assert real.metrics["final_equity"] == pytest.approx(slow.equity[-1], abs=0.005)
 
 
+def test_a_sharpe_ratio_is_told_with_what_it_is_worth(store, model_id):
+    (first,) = simulate(store, model_id, "realistic")
+    other = train(store, ["SPY"], seed=5).model_id
+    (second,) = simulate(store, other, "realistic", start=first.stored.start)
+
+    assert (first.honesty["trials"], second.honesty["trials"]) == (1, 2)
+    assert first.honesty["low"] < first.honesty["sharpe"] < first.honesty["high"]
+    assert first.honesty["sharpe"] == pytest.approx(first.metrics["sharpe"])
+    assert first.honesty["deflated"] == pytest.approx(first.honesty["probabilistic"])
+    assert second.honesty["deflated"] < second.honesty["probabilistic"]
+    assert first.benchmark["alpha"] is None
+    assert first.metrics["beta"] is not None
+
+
 def test_the_curve_has_a_value_a_session_beside_buy_and_hold(store, model_id):
     (real,) = simulate(store, model_id, "realistic")
 

@@ -23,6 +23,7 @@ from training_service.splits import Holdout
 from training_service.training import (
     ColumnsMissingError,
     FeaturesDifferError,
+    LabelKindError,
     OneClassError,
     Recipe,
     SplitSinceError,
@@ -243,6 +244,22 @@ def test_a_label_that_never_changes_is_a_sentence(store):
 
     with pytest.raises(OneClassError, match="direction_15 is 0 in all"):
         train(store, ["IWM"])
+
+
+def test_a_label_may_look_at_highs_and_lows(store):
+    found = train(store, ["SPY", "QQQ"], label="profit_first_1x1_15")
+    data = assemble(store, ["SPY", "QQQ"], "core", label=labels.find("profit_first_1x1_15"))
+
+    assert 0 < found.metrics["test"]["up_share"] < 1
+    assert not {"high", "low"} & {*data.columns, *data.frame.columns}
+
+
+@pytest.mark.parametrize(
+    ("label", "values"), [("return_15", "a number"), ("move_5bp_15", "one of -1, 0, 1")]
+)
+def test_a_label_that_is_not_0_or_1_is_refused_before_anything_is_built(store, label, values):
+    with pytest.raises(LabelKindError, match=f"{label} is {values}.*Take a label like"):
+        train(store, ["SPY"], label=label)
 
 
 def test_an_unknown_symbol_and_an_unknown_model_are_sentences(store):

@@ -1,0 +1,1 @@
+"""Rule strategies, a file for each; ``strategy_service.rule.STRATEGIES`` finds them by name."""

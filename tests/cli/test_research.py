@@ -106,7 +106,8 @@ def test_a_model_is_trained_once_and_simulated_both_ways(shell, here, home):
     [
         (("train", "NOPE"), "barlake ingest NOPE"),
         (("train", "SPY", "--model", "oracle"), "logistic"),
-        (("train", "SPY", "--label", "direction_16"), "direction_15"),
+        (("train", "SPY", "--label", "directoin_15"), "direction_15"),
+        (("train", "SPY", "--label", "return_15"), "direction_15"),
         (("train", "SPY", "--set", "kore"), "core"),
         (("train", "SPY", "--test-share", "2"), "between 0 and 1"),
         (("simulate", "no-such-model"), "barlake models"),

@@ -68,7 +68,9 @@ def test_a_compiled_function_calls_only_those_of_its_file(file):
         assert ours <= set(calls), name
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if "feature_service" in file.parts], ids=lambda file: file.stem
+)
 def test_nothing_is_left_to_compile_after_warming(file):
     warming.warm()
     module, calls = module_of(file), calls_in(file)

@@ -6,6 +6,7 @@ gate; a build that is overtaken or killed leaves files that nothing names, which
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -153,8 +154,10 @@ def _stage(lk: "Lake", table: Table, name: str, built: Built) -> _Staged:
     rest = built.rest
     if rest is None:
         ended = tuple(file.number for file in held)
-        files = _written(table, new)
-        return _Staged(files, ended, new.height, first, last, content_hash(shown))  # type: ignore[arg-type]
+        with ThreadPoolExecutor(1) as beside:  # hashed while the disk is busy
+            content = beside.submit(content_hash, shown)
+            files = _written(table, new)
+        return _Staged(files, ended, new.height, first, last, content.result())  # type: ignore[arg-type]
     bound = sessions.midnight(rest.since)
     old = _overlapped(held, bound)
     columns = [column.name for column in table.columns]

@@ -86,7 +86,7 @@ $(PY):
 $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 	@echo "Installing Barlake into $(VENV) ..."
 	@$(PIP) --editable . --constraint constraints.txt
-	@$(PY) -m feature_service.warming
+	@$(PY) -m training_service.warming
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

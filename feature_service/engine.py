@@ -13,6 +13,9 @@ from feature_service.registry import Feature
 from feature_service.shared import Rows, Shared, columns_of, together
 from lake import sessions
 
+# Rows up to which one thread computes all columns of a level.
+_FEW = 32_768
+
 
 def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl.LazyFrame:
     """Add features to the bars of one symbol: same rows, same order, one column each.
@@ -38,7 +41,9 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
     starts = np.zeros(1, dtype=np.intp)
     for level in _levels(needed):
         alone = [feature.expression(known) for feature in level if feature.shared is None]
-        wide = wide.with_columns(*alone, *_shared(wide, level, starts))
+        # Threads that call Python wait for one another, which few rows do not repay.
+        add = wide.with_columns if wide.height > _FEW else wide.with_columns_seq
+        wide = add(*alone, *_shared(wide, level, starts))
     return wide.lazy().select(*own, *(name for name in names if name not in own))
 
 

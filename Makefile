@@ -86,6 +86,7 @@ $(PY):
 $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 	@echo "Installing Barlake into $(VENV) ..."
 	@$(PIP) --editable . --constraint constraints.txt
+	@echo "Compiling its loops ..."
 	@$(PY) -m training_service.warming
 	@touch $@
 

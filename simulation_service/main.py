@@ -11,6 +11,7 @@ from lake.errors import MissingError
 from lake.models import models
 from lake.opening import open_by
 from lake.settings import load_settings
+from simulation_service.honesty.verdict import told
 from simulation_service.simulation import MODES, SimulationResult, simulate
 from strategy_service.costs import Costs
 
@@ -79,7 +80,7 @@ def report(results: Sequence[SimulationResult]) -> list[str]:
             f"{stored.simulation_id} {stored.strategy} on {stored.symbol}, {one.mode}{state}",
             _figures(stored.strategy, one.metrics),
             _figures("buy and hold", one.benchmark),
-            *([_worth(one.honesty)] if one.honesty else []),
+            *([f"  {told(one.honesty)}"] if one.honesty else []),
         ]
     said = dict.fromkeys(warning for one in results for warning in one.warnings)
     lines += [f"note: {warning}" for warning in said]
@@ -92,23 +93,6 @@ def report(results: Sequence[SimulationResult]) -> list[str]:
             "the more, the less the best of them says."
         )
     return lines
-
-
-def _worth(found: Mapping[str, Any]) -> str:
-    """What a Sharpe ratio says, and what it does not."""
-    tried = f"{found['trials']} {'try' if found['trials'] == 1 else 'tries'}"
-    chances = ", ".join(
-        f"{about} {found[name]:.0%}"
-        for name, about in (
-            ("probabilistic", "above 0:"),
-            ("deflated", f"above the best of {tried}:"),
-        )
-        if found[name] is not None
-    )
-    return (
-        f"  Sharpe {found['sharpe']:.2f} lies between {found['low']:.2f} and {found['high']:.2f} "
-        f"with {found['confidence']:.0%} confidence; chance that it is {chances}"
-    )
 
 
 def _figures(name: str, found: Mapping[str, Any]) -> str:

@@ -123,28 +123,21 @@ def measure(
             the benchmark or the bars are not as many as those of the run.
     """
     _check(run, session)
-    ends = session_ends(session)
-    daily = np.append(run.cash, run.equity[ends])
+    daily = equity_at_session_ends(run, session)
     fall = drawdown(np.append(run.cash, run.equity), np.append(session[:1], session))
     yearly = annual_return(daily, sessions_per_year)
     stamps = _column(bars, "timestamp", run)
     trips = trade_statistics(round_trips(run, timestamps=stamps))
     traded = math.fsum(trade.price * trade.shares for trade in run.trades)
-    related = None
-    if benchmark is not None:
-        _same_bars(len(benchmark.equity), run, "benchmark")
-        other = np.append(benchmark.cash, benchmark.equity[ends])
-        related = relation(daily, other, sessions_per_year)
     return Metrics(
         total_return=float(run.equity[-1] / run.cash - 1),
         sharpe=sharpe(daily, sessions_per_year),
         max_drawdown=fall.depth,
         trades=sum(trade.side == "buy" for trade in run.trades),
-        win_rate=trips.win_rate,
         exposure=float(np.count_nonzero(run.held) / len(run.held)),
         costs=math.fsum(trade.costs for trade in run.trades),
         final_equity=float(run.equity[-1]),
-        sessions=len(ends),
+        sessions=len(daily) - 1,
         bars=len(run.equity),
         annual_return=yearly,
         volatility=volatility(daily, sessions_per_year),
@@ -153,18 +146,15 @@ def measure(
         drawdown_sessions=fall.sessions,
         longest_drawdown_sessions=fall.longest_sessions,
         **_dates(fall, _column(bars, "session_date", run)),
-        round_trips=trips.round_trips,
-        average_win=trips.average_win,
-        average_loss=trips.average_loss,
-        profit_factor=trips.profit_factor,
-        expectancy=trips.expectancy,
-        holding_bars=trips.holding_bars,
-        holding_minutes=trips.holding_minutes,
-        turnover=turnover(traded, daily[1:], len(ends), sessions_per_year),
-        alpha=related.alpha if related else None,
-        beta=related.beta if related else None,
-        correlation=related.correlation if related else None,
+        **asdict(trips),
+        turnover=turnover(traded, daily[1:], len(daily) - 1, sessions_per_year),
+        **_beside(benchmark, run, session, daily, sessions_per_year),
     )
+
+
+def equity_at_session_ends(run: Run, session: Integers) -> Floats:
+    """The cash at the beginning, then the equity at the last bar of each session."""
+    return np.append(run.cash, run.equity[session_ends(session)])
 
 
 def session_ends(session: Integers) -> NDArray[np.int64]:
@@ -177,6 +167,18 @@ def _check(run: Run, session: Integers) -> None:
     if not run.cash > 0:
         raise CurveError(f"The cash to begin with must be above 0 USD, was {run.cash:g}.")
     _same_bars(len(session), run, "row of session numbers")
+
+
+def _beside(
+    benchmark: Run | None, run: Run, session: Integers, daily: Floats, sessions_per_year: float
+) -> dict[str, Any]:
+    """Alpha, beta and correlation, where there are any."""
+    if benchmark is None:
+        return {}
+    _same_bars(len(benchmark.equity), run, "benchmark")
+    other = equity_at_session_ends(benchmark, session)
+    related = relation(daily, other, sessions_per_year)
+    return asdict(related) if related else {}
 
 
 def _calmar(yearly: float | None, depth: float) -> float | None:
@@ -203,7 +205,7 @@ def _same_bars(count: int, run: Run, what: str) -> None:
         )
 
 
-def _dates(fall: Drawdown, dates: pl.Series | None) -> dict[str, str | None]:
+def _dates(fall: Drawdown, dates: pl.Series | None) -> dict[str, Any]:
     """Sessions of the fall's places in the curve, which begins one place before the bars."""
 
     def day(place: int | None) -> str | None:
@@ -217,8 +219,3 @@ def _dates(fall: Drawdown, dates: pl.Series | None) -> dict[str, str | None]:
         "drawdown_trough": day(fall.trough),
         "drawdown_recovery": day(fall.recovery),
     }
-
-
-def equity_at_session_ends(run: Run, session: Integers) -> Floats:
-    """The cash at the beginning, then the equity at the last bar of each session."""
-    return np.append(run.cash, run.equity[session_ends(session)])

@@ -26,7 +26,7 @@ from lake.simulations import (
 from simulation_service import fast
 from simulation_service.honesty.verdict import judge
 from simulation_service.market import COLUMNS, Market, Mode, as_specified, realistic
-from simulation_service.metrics import measure, session_ends
+from simulation_service.metrics import equity_at_session_ends, measure, session_ends
 from simulation_service.run import Run
 from strategy_service.costs import Costs
 from strategy_service.signals import Direction
@@ -312,7 +312,7 @@ def _honesty(lk: Lake, asked: _Asked, prepared: _Prepared, own: Run) -> dict[str
     """What the Sharpe ratio is worth, this strategy counted among those tried on these bars."""
     name, start, end = asked.strategy.name, prepared.start, prepared.end
     tried = trials(lk, prepared.market.symbol, start, end, beside=name) + 1
-    daily = np.append(own.cash, own.equity[session_ends(prepared.market.session)])
+    daily = equity_at_session_ends(own, prepared.market.session)
     if daily.min() <= 0:
         return None
     found = judge(daily[1:] / daily[:-1] - 1, prepared.sessions_per_year, trials=tried)

@@ -51,9 +51,9 @@ class SymbolStatistics:
     drawdown_trough: date | None
     drawdown_recovery: date | None
     drawdown_sessions: int
-    alpha: float | None
-    beta: float | None
-    correlation: float | None
+    alpha: float | None = None
+    beta: float | None = None
+    correlation: float | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -114,9 +114,7 @@ def symbol_statistics(
         drawdown_trough=_at(dates, fall.trough),
         drawdown_recovery=_at(dates, fall.recovery),
         drawdown_sessions=fall.sessions,
-        alpha=related.alpha if related else None,
-        beta=related.beta if related else None,
-        correlation=related.correlation if related else None,
+        **(asdict(related) if related else {}),
     )
 
 

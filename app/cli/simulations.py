@@ -108,6 +108,8 @@ def _plain(stored: Any) -> dict[str, Any]:
 
 
 def _show(found: list[dict[str, Any]]) -> None:
+    from simulation_service.honesty.verdict import told
+
     rows = []
     for one in found:
         for who, key in ((one["strategy"], "strategy"), ("buy and hold", "benchmark")):
@@ -118,6 +120,9 @@ def _show(found: list[dict[str, Any]]) -> None:
     show_table(
         _COLUMNS, rows, title=f"{first['symbol']} from {span}, strategies tried: {first['trials']}"
     )
+    for one in found:
+        if honesty := one["metrics"].get("honesty"):
+            say(f"{one['mode']}: {told(honesty)}.")
     for warning in dict.fromkeys(_warnings(found)):
         remark(f"Note: {warning}")
     say("\nThe more strategies were tried on these bars, the less the best of them says.")

@@ -2,7 +2,7 @@
 
 So a build that adds a session adds one number, whatever the history's length; the order of
 sessions does not matter, for each names its day (as in Bellare and Micciancio 1997, AdHash). It finds
-what went wrong, not who meant to deceive: XXH3 with 128 bits is ten times as fast as SHA-256.
+what went wrong, not who meant to deceive: XXH3 with 128 bits takes a fraction of SHA-256's time.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """All that is said beside a Sharpe ratio, in figures of a year."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -126,4 +127,21 @@ def judge(
         skewness=of.skewness,
         kurtosis=of.kurtosis,
         confidence=confidence,
+    )
+
+
+def told(found: Mapping[str, Any]) -> str:
+    """What a Sharpe ratio says, and what it does not, in a sentence; from :attr:`Verdict.facts`."""
+    tried = f"{found['trials']} {'try' if found['trials'] == 1 else 'tries'}"
+    chances = ", ".join(
+        f"{about} {found[name]:.0%}"
+        for name, about in (
+            ("probabilistic", "above 0:"),
+            ("deflated", f"above the best of {tried}:"),
+        )
+        if found[name] is not None
+    )
+    return (
+        f"Sharpe {found['sharpe']:.2f} lies between {found['low']:.2f} and {found['high']:.2f} "
+        f"with {found['confidence']:.0%} confidence; chance that it is {chances}"
     )

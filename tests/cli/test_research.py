@@ -97,6 +97,7 @@ def test_a_model_is_trained_once_and_simulated_both_ways(shell, here, home):
     assert [run["mode"] for run in runs] == ["as_specified", "realistic"]
     assert {run["simulation_id"] for run in ledger} == {run["simulation_id"] for run in runs}
     assert table.out.count("buy and hold") == 2
+    assert table.out.count("confidence; chance that it is above 0:") == 2
     assert model["model_id"] in here("models").out
     assert runs[0]["simulation_id"] in here("simulations").out
 

@@ -258,6 +258,7 @@ def test_without_arguments_the_newest_model_is_simulated_in_both_modes(
     assert "as_specified" in told
     assert "realistic" in told
     assert told.count("buy and hold") == 2
+    assert told.count("confidence; chance that it is above 0:") == 2
     assert "1 strategy was tried on these bars" in told
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from lake.errors import InvalidError
 from lake.macros import MACROS
-from lake.schema import LEDGERS, PARTITIONS, SORTED, TABLES
+from lake.schema import ADDED, LEDGERS, PARTITIONS, SORTED, TABLES
 from lake.sqltext import quoted, sqlite
 from lake.views import COLUMN_COMMENTS, COMMENTED, VIEWS
 
@@ -16,7 +16,8 @@ from lake.views import COLUMN_COMMENTS, COMMENTED, VIEWS
 #: 3: macros, daily bars of one source, comments on columns.
 #: 4: scans for gaps, halts, instruments, lists of symbols, and what was read about them.
 #: 5: feature sets of users. Their rows lie in files: no table is inlined once views exist.
-LAYOUT = 5
+#: 6: searches with their trials, tags of models (in files too), symbol and purpose of simulated orders.
+LAYOUT = 6
 
 _OPTIONS = {
     "parquet_compression": "uncompressed",
@@ -119,6 +120,8 @@ def upgrade(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
     _make_tables(connection, {name: facts for name, facts in TABLES.items() if name not in held})
     for table in held & {*PARTITIONS, *SORTED}:
         _arrange(connection, table)
+    for table in held & {*ADDED}:
+        _widen(connection, table)
     _show(connection)
     _begin(connection)
     _number(connection, metadata)
@@ -190,6 +193,11 @@ def _arrange(connection: duckdb.DuckDBPyConnection, table: str) -> None:
         connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({PARTITIONS[table]})")
     if table in SORTED:
         connection.execute(f"ALTER TABLE {table} SET SORTED BY ({SORTED[table]})")
+
+
+def _widen(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    for column, kind in ADDED[table].items():
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} {kind}")
 
 
 def _hide(connection: duckdb.DuckDBPyConnection) -> None:

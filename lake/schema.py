@@ -197,9 +197,31 @@ TABLES: dict[str, tuple[str, str]] = {
     "simulation_orders": (
         """simulation_id VARCHAR NOT NULL, number INTEGER NOT NULL,
         decided_at TIMESTAMPTZ NOT NULL, filled_at TIMESTAMPTZ NOT NULL,
-        side VARCHAR NOT NULL, shares DOUBLE NOT NULL, price DOUBLE NOT NULL, costs DOUBLE NOT NULL""",
+        side VARCHAR NOT NULL, shares DOUBLE NOT NULL, price DOUBLE NOT NULL, costs DOUBLE NOT NULL,
+        symbol VARCHAR, purpose VARCHAR""",
         "filled orders of each simulation; price in USD per share, costs in USD",
     ),
+    "model_tags": (
+        "model_id VARCHAR NOT NULL, tag VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL",
+        "which models are candidate or champion",
+    ),
+    "searches": (
+        """search_id VARCHAR NOT NULL, strategy VARCHAR NOT NULL, symbol VARCHAR NOT NULL, mode VARCHAR NOT NULL,
+        "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ NOT NULL, snapshot BIGINT NOT NULL,
+        params VARCHAR NOT NULL, metrics VARCHAR NOT NULL, state VARCHAR NOT NULL, error VARCHAR,
+        created_at TIMESTAMPTZ NOT NULL""",
+        "searches over parameters of a strategy; params and metrics are JSON",
+    ),
+    "search_trials": (
+        """search_id VARCHAR NOT NULL, number INTEGER NOT NULL, strategy VARCHAR NOT NULL, params VARCHAR NOT NULL,
+        sharpe DOUBLE, total_return DOUBLE, max_drawdown DOUBLE, trades INTEGER""",
+        "every trial of each search; params is JSON",
+    ),
+}
+
+#: Columns that a table has got since it was first made; null in rows that are older.
+ADDED: dict[str, dict[str, str]] = {
+    "simulation_orders": {"symbol": "VARCHAR", "purpose": "VARCHAR"},
 }
 
 #: How tables lie on disk. Few, large files: a file per symbol and day reads 45 times slower.

@@ -29,6 +29,8 @@ ORDERS = pl.Schema(
         "shares": pl.Float64(),
         "price": pl.Float64(),
         "costs": pl.Float64(),
+        "symbol": pl.String(),
+        "purpose": pl.String(),  # entry, exit, stop_loss, take_profit, trailing_stop or flat
     }
 )
 _COLUMNS = (
@@ -46,6 +48,20 @@ _COLUMNS = (
     "state",
     "error",
 )
+_TRIALS = """
+    WITH tried AS (
+        SELECT strategy, mode, created_at, symbol, "start", "end",
+               TRY_CAST(json_extract_string(metrics, '$.strategy.sharpe') AS DOUBLE) AS sharpe
+        FROM simulations WHERE state = 'done'
+        UNION ALL
+        SELECT t.strategy, s.mode, s.created_at, s.symbol, s."start", s."end", t.sharpe
+        FROM search_trials t JOIN searches s USING (search_id)
+    )
+    SELECT arg_max(sharpe, created_at) FILTER (mode = $mode)
+    FROM tried
+    WHERE list_has_any(string_split(symbol, '+'), $symbols)
+      AND "start" <= $end AND "end" >= $start AND strategy <> $beside
+    GROUP BY strategy ORDER BY strategy"""
 _NAMES = ", ".join(f'"{name}"' for name in (*_COLUMNS, "created_at"))
 
 
@@ -69,6 +85,7 @@ class StoredSimulation:
 
     Attributes:
         simulation_id: The hash of everything the run was made from, shortened.
+        symbol: Whose bars; of several with one purse ``AAPL+MSFT``, in the order they were named.
         start: First bar simulated (UTC); of a run that failed, what was asked for.
         end: Last bar simulated.
         state: ``done`` or ``failed``, with ``error``.
@@ -165,23 +182,49 @@ def orders(lk: "Lake", simulation_id: str) -> pl.DataFrame:
     return _rows(lk, "simulation_orders", ORDERS, simulation_id, "number")
 
 
-def trials(lk: "Lake", symbol: str, start: datetime, end: datetime, *, beside: str = "") -> int:
-    """How many strategies were tried on a symbol's bars of a range, or on a part of them.
+@dataclass(frozen=True)
+class Trials:
+    """What was tried on a symbol's bars of a range, or on a part of them.
 
-    A strategy counts once, however often and in however many modes it ran: the more were tried,
-    the less the best of them says.
+    Attributes:
+        count: Strategies: one counts once, however often and in however many modes it ran.
+        sharpes: Annual Sharpe ratio of each that has one, of its newest run in the mode asked for.
+    """
+
+    count: int
+    sharpes: tuple[float, ...]
+
+
+def trials(
+    lk: "Lake",
+    symbol: str,
+    start: datetime,
+    end: datetime,
+    *,
+    mode: str = "realistic",
+    beside: str = "",
+) -> Trials:
+    """The strategies that were simulated or searched on bars that overlap a range.
+
+    The more were tried, the less the best of them says.
 
     Args:
+        symbol: One, or several with ``+`` between: trials on any of them count.
+        mode: Whose Sharpe ratios are told.
         beside: Name of a strategy that does not count.
     """
     with lk.reading() as connection:
-        row = connection.execute(
-            """SELECT count(DISTINCT strategy) FROM simulations
-               WHERE symbol = ? AND state = 'done' AND "start" <= ? AND "end" >= ?
-                 AND strategy <> ?""",
-            [symbol, end, start, beside],
-        ).fetchone()
-    return int(row[0]) if row else 0
+        rows = connection.execute(
+            _TRIALS,
+            {
+                "symbols": symbol.split("+"),
+                "start": start,
+                "end": end,
+                "beside": beside,
+                "mode": mode,
+            },
+        ).fetchall()
+    return Trials(len(rows), tuple(ratio for (ratio,) in rows if ratio is not None))
 
 
 def _insert(run: Any, new: StoredSimulation, recorded_at: datetime) -> None:

@@ -264,7 +264,7 @@ def _simulate(lk: Lake, asked: _Asked, prepared: _Prepared, mode: Mode) -> Simul
     stored = standing = find_simulation(lk, simulation_id)
     if stored is None or stored.state == "failed":
         stored = _run(lk, asked, prepared, mode, facts, simulation_id)
-    tried = trials(lk, stored.symbol, stored.start, stored.end)
+    tried = trials(lk, stored.symbol, stored.start, stored.end).count
     return SimulationResult(stored, tried, fresh=stored is not standing)
 
 
@@ -311,7 +311,7 @@ def _run(
 def _honesty(lk: Lake, asked: _Asked, prepared: _Prepared, own: Run) -> dict[str, Any] | None:
     """What the Sharpe ratio is worth, this strategy counted among those tried on these bars."""
     name, start, end = asked.strategy.name, prepared.start, prepared.end
-    tried = trials(lk, prepared.market.symbol, start, end, beside=name) + 1
+    tried = trials(lk, prepared.market.symbol, start, end, beside=name).count + 1
     daily = equity_at_session_ends(own, prepared.market.session)
     if daily.min() <= 0:
         return None
@@ -337,6 +337,8 @@ def _orders(market: Market, own: Run) -> pl.DataFrame:
         "shares": [trade.shares for trade in trades],
         "price": [trade.price for trade in trades],
         "costs": [trade.costs for trade in trades],
+        "symbol": market.symbol,
+        "purpose": ["entry" if trade.side == "buy" else "exit" for trade in trades],
     }
     return pl.DataFrame(rows).cast(ORDERS)
 

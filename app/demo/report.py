@@ -124,7 +124,7 @@ def _show_simulations(opened: lake.Lake, found: list[StoredSimulation]) -> None:
     )
     say("as specified: fills at the close that decided, for free; nobody can trade like that.")
     say("realistic: the next bar's open, with slippage and fees. Believe this one.")
-    tried = trials(opened, first.symbol, first.start, first.end)
+    tried = trials(opened, first.symbol, first.start, first.end).count
     say(
         f"Strategies tried on these bars so far: {tried}. The more, the less the best one's Sharpe means."
     )

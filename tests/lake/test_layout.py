@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 import lake
+from lake import searches, simulations
 from lake.catalog import init_sql
 from lake.features import store_set, stored_set
 from lake.layout import LAYOUT, LayoutError
@@ -187,3 +188,26 @@ def test_one_symbols_rows_of_a_ledger_are_found_by_an_index(home, ledger, older)
 
     assert [row[3] for row in plan] == [f"SEARCH {table} USING INDEX barlake_{table} (symbol=?)"]
     catalog.close()
+
+
+def test_a_lake_of_layout_5_gets_searches_tags_and_wider_orders(home):
+    new = facts(home)
+    connection = duckdb.connect()
+    connection.execute(init_sql(home, read_only=False))
+    for table in ("searches", "search_trials", "model_tags"):
+        connection.execute(f"DROP TABLE {table}")
+    for column in ("symbol", "purpose"):
+        connection.execute(f"ALTER TABLE simulation_orders DROP COLUMN {column}")
+    connection.execute(
+        "INSERT INTO simulation_orders VALUES ('old', 1, now(), now(), 'buy', 9, 100, 0.5)"
+    )
+    connection.close()
+    number(home, 5)
+
+    for _ in range(2):
+        assert facts(home) == new
+        with lake.open(home) as opened:
+            assert simulations.orders(opened, "old")["side"].to_list() == ["buy"]
+            assert simulations.orders(opened, "old")["purpose"].to_list() == [None]
+            assert searches.searches(opened).is_empty()
+        number(home, 5)  # as if it was killed just before the number

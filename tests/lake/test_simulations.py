@@ -38,7 +38,10 @@ RUN = StoredSimulation(
 FAILED = replace(RUN, state="failed", error="no bars", metrics={}, orders_hash="")
 CURVE = pl.DataFrame([(START, 1000.0, 1000.0), (END, 1010.0, 990.0)], schema=EQUITY, orient="row")
 FILLED = pl.DataFrame(
-    [(1, START, END, "buy", 9.0, 100.0, 0.5), (2, END, END, "sell", 9.0, 101.0, 0.5)],
+    [
+        (1, START, END, "buy", 9.0, 100.0, 0.5, "SPY", "entry"),
+        (2, END, END, "sell", 9.0, 101.0, 0.5, "SPY", "exit"),
+    ],
     schema=ORDERS,
     orient="row",
 )
@@ -83,8 +86,32 @@ def test_trials_are_the_strategies_that_are_done_on_bars_of_the_range(store):
     for one in (RUN, *others):
         store_simulation(store, one, *NOTHING)
 
-    assert trials(store, "SPY", START, END) == 2
-    assert trials(store, "SPY", END, datetime(2024, 9, 1, tzinfo=UTC)) == 3
+    assert trials(store, "SPY", START, END).count == 2
+    assert trials(store, "SPY", END, datetime(2024, 9, 1, tzinfo=UTC)).count == 3
+
+
+def test_trials_tell_the_sharpe_ratio_of_each_strategys_newest_run(store):
+    told = [
+        replace(RUN, simulation_id="1", metrics={"strategy": {"sharpe": 1.0}}),
+        replace(RUN, simulation_id="2", metrics={"strategy": {"sharpe": 2.0}}),
+        replace(RUN, simulation_id="3", mode="as_specified", metrics={"strategy": {"sharpe": 9.0}}),
+        replace(
+            RUN,
+            simulation_id="4",
+            strategy="rule",
+            symbol="QQQ+SPY",
+            metrics={"strategy": {"sharpe": -0.5}},
+        ),
+        replace(RUN, simulation_id="5", strategy="flat"),
+    ]
+    for one in told:
+        store_simulation(store, one, *NOTHING)
+
+    found = trials(store, "SPY", START, END)
+    assert (found.count, sorted(found.sharpes)) == (3, [-0.5, 2.0])
+    assert trials(store, "SPY+IWM", START, END) == found
+    assert trials(store, "QQQ", START, END).sharpes == (-0.5,)
+    assert trials(store, "SPY", START, END, beside="rule").sharpes == (2.0,)
 
 
 def test_an_unknown_run_is_a_sentence(store):

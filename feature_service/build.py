@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from feature_service import engine
 from feature_service.choosing import choose
 from feature_service.continuing import computed, lead, stored_name
 from feature_service.reading import Reading
+from feature_service.registry import Feature
 from feature_service.sets import FeatureSet
 from lake import Lake
 from lake.features import (
@@ -105,23 +107,22 @@ def build(
 
 def _attempt(lk: Lake, symbol: str, wanted: FeatureSet, source: str, *, full: bool) -> Build:
     begun = time.perf_counter()
-    standing = latest_build(lk, wanted.name, wanted.version, source, symbol)
-    read = Reading(lk, symbol, source, wanted, lk.snapshot())
-    first, kinds, commit = read.changed(-1 if standing is None else standing.changes_commit)
-    if standing is not None and first is None and not full:
-        return _told(standing, wanted, fresh=False)
-    rest = None
-    if standing is not None and first is not None and not full:
-        rest = lead(read, standing, first, kinds)
-    if standing is None or first is None or rest is None:
-        frame, kept = computed(read.enough_bars(), wanted), None
-    else:
-        frame, kept = computed(rest.bars, wanted, rest.known), Continued(standing, first)
+    with Reading(lk, symbol, source, wanted).at_once() as snapshot:
+        standing = latest_build(lk, wanted.name, wanted.version, source, symbol)
+        read = Reading(lk, symbol, source, wanted, snapshot)
+        first, kinds, commit = read.changed(-1 if standing is None else standing.changes_commit)
+        if standing is not None and first is None and not full:
+            return _told(standing, wanted, fresh=False)
+        rest, kept = None, None
+        if standing is not None and first is not None and not full:
+            rest, kept = lead(read, standing, first, kinds), Continued(standing, first)
+        bars, known = (read.enough_bars(), 0) if rest is None else (rest.bars, rest.known)
+    frame = computed(bars, wanted, known)
     built = replace(
         _built(wanted, symbol, source, frame, read.snapshot or 0),
         changes_commit=commit,
         seconds=time.perf_counter() - begun,
-        rest=kept,
+        rest=None if rest is None else kept,
     )
     return _told(store_features(lk, built, anew=full), wanted, fresh=True)
 
@@ -191,9 +192,15 @@ def store(
 
 def definitions_of(wanted: FeatureSet) -> tuple[Definition, ...]:
     """What a store keeps of the declarations of a set's features."""
+    return _definitions(wanted.features)
+
+
+@lru_cache(maxsize=64)
+def _definitions(features: tuple[Feature, ...]) -> tuple[Definition, ...]:
+    """The hash of a feature holds those of its parents: 250 of them take 10 ms."""
     return tuple(
         Definition(item.name, item.group, item.params, item.hash, item.code_reference)
-        for item in wanted.features
+        for item in features
     )
 
 

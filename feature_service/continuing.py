@@ -76,16 +76,9 @@ def computed(bars: pl.DataFrame, wanted: FeatureSet, known: int = 0) -> pl.DataF
     """
     recursions = engine.recursions(wanted.features)
     hidden = [item for item in recursions if item.name not in wanted.columns]
-    wide = engine.compute(bars.lazy(), [*wanted.features, *hidden], known)
-    return (
-        wide.slice(known)
-        .select(
-            *_KEYS,
-            *wanted.columns,
-            *(pl.col(item.name).alias(item.held) for item in hidden),
-        )
-        .collect()
-    )
+    wide = engine.computed(bars, [*wanted.features, *hidden], known).slice(known)
+    held = [wide[item.name].alias(item.held) for item in hidden]
+    return pl.DataFrame([*wide[[*_KEYS, *wanted.columns]], *held])
 
 
 def stored_name(feature: Feature, wanted: FeatureSet) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import polars as pl
@@ -32,19 +32,25 @@ def compute(bars: pl.LazyFrame, wanted: Iterable[Feature], known: int = 0) -> pl
         The bars' columns and the wanted ones, all Float64. Null in a feature's warm-up and where
         its null rule says; never NaN or infinite for finite, positive prices.
     """
-    chosen = list(wanted)
-    names, needed = [feature.name for feature in chosen], with_parents(chosen)
-    own = bars.collect_schema().names()
+    chosen = tuple(wanted)
+    given = bars.collect()
+    own = given.columns
+    names = [*own, *(feature.name for feature in chosen if feature.name not in own)]
+    return computed(given, chosen, known).select(names).lazy()
+
+
+def computed(bars: pl.DataFrame, wanted: Iterable[Feature], known: int = 0) -> pl.DataFrame:
+    """As :func:`compute`, at once; with the parents and what else was added on the way."""
+    chosen = tuple(wanted)
     # Level by level and not as one query: polars takes several times as long over a long chain of
     # Python's functions, whatever its optimiser is told.
-    wide = _with_calendar(bars, needed).collect()
+    wide = _with_calendar(bars, chosen)
     starts = np.zeros(1, dtype=np.intp)
-    for level in _levels(needed):
-        alone = [feature.expression(known) for feature in level if feature.shared is None]
+    for level, alone in _steps(chosen, known):
         # Threads that call Python wait for one another, which few rows do not repay.
         add = wide.with_columns if wide.height > _FEW else wide.with_columns_seq
         wide = add(*alone, *_shared(wide, level, starts))
-    return wide.lazy().select(*own, *(name for name in names if name not in own))
+    return wide
 
 
 def compute_panel(
@@ -140,6 +146,18 @@ def _shared(bars: pl.DataFrame, wanted: Iterable[Feature], starts: Rows) -> Iter
         yield from (values.alias(name) for one, values in found.items() for name in names[one])
 
 
+@lru_cache(maxsize=64)
+def _steps(wanted: tuple[Feature, ...], known: int) -> list[tuple[list[Feature], list[pl.Expr]]]:
+    """The levels of features, and the expressions of those that are computed alone.
+
+    Kept, for making them takes as long as computing a session.
+    """
+    return [
+        (level, [feature.expression(known) for feature in level if feature.shared is None])
+        for level in _levels(with_parents(wanted))
+    ]
+
+
 def _levels(needed: Mapping[str, Feature]) -> Iterator[list[Feature]]:
     """Features whose parents are all in levels before; polars computes a level in parallel."""
     done: set[str] = set()
@@ -153,8 +171,8 @@ def _levels(needed: Mapping[str, Feature]) -> Iterator[list[Feature]]:
         done.update(feature.name for feature in level)
 
 
-def _with_calendar(bars: pl.LazyFrame, needed: Mapping[str, Feature]) -> pl.LazyFrame:
-    day, read = pl.col("session_date"), _read(needed)
+def _with_calendar(bars: pl.DataFrame, wanted: tuple[Feature, ...]) -> pl.DataFrame:
+    day, read = pl.col("session_date"), _read(with_parents(wanted))
     if read.isdisjoint({SESSION, *CALENDAR}):
         return bars
     numbered = bars.with_columns(
@@ -162,9 +180,9 @@ def _with_calendar(bars: pl.LazyFrame, needed: Mapping[str, Feature]) -> pl.Lazy
     )
     if read.isdisjoint(CALENDAR):
         return numbered
-    first, last = bars.select(low=day.min(), high=day.max()).collect().row(0)
+    first, last = bars.select(low=day.min(), high=day.max()).row(0)
     known = _calendar(first.year, last.year) if first else _calendar(2000, 2000)
-    return numbered.join(known.lazy(), on="session_date", how="left", maintain_order="left")
+    return numbered.join(known, on="session_date", how="left", maintain_order="left")
 
 
 @cache

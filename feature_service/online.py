@@ -68,10 +68,15 @@ class Online:
         if source is None:  # the one that is shown stays with a model that has begun to follow it
             self._sources[ticker] = origin
         read = Reading(self._lake, ticker, origin, self._wanted)
-        held = self._held.get((ticker, origin))
+        with read.at_once():
+            return self._latest(read).row
+
+    def _latest(self, read: Reading) -> _Held:
+        key = read.symbol, read.source
+        held = self._held.get(key)
         first, kinds, commit = read.changed(-1 if held is None else held.commit)
         if held is not None and first is None:
-            return held.row
+            return held
         went_on = None
         if (
             held is not None
@@ -81,8 +86,8 @@ class Online:
         ):
             went_on = self._went_on(read, held, first, commit)
         found = went_on or self._begun(read, commit)
-        self._held[ticker, origin] = found
-        return found.row
+        self._held[key] = found
+        return found
 
     def _went_on(self, read: Reading, held: _Held, first: date, commit: int) -> _Held | None:
         """From what is remembered, if nothing before the newest session changed."""
@@ -151,8 +156,8 @@ class Online:
 
     def _row(self, read: Reading, frame: pl.DataFrame) -> pl.DataFrame:
         keys = ("symbol", "timestamp", "session_date")
-        named = frame.tail(1).with_columns(symbol=pl.lit(read.symbol))
-        return named.select(*keys, *self._wanted.columns)
+        symbol = pl.Series("symbol", [read.symbol])
+        return frame.tail(1).insert_column(0, symbol)[[*keys, *self._wanted.columns]]
 
 
 def _newest_sessions(rows: pl.DataFrame, memory: int, sessions: int) -> pl.DataFrame | None:

@@ -1,5 +1,7 @@
 """The bars of a symbol as a feature set takes them, and what happened to them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,9 +10,13 @@ import polars as pl
 from feature_service import engine
 from feature_service.sets import FeatureSet
 from lake import Lake
+from lake.datasets import BARS_1M
 from lake.errors import InvalidError, MissingError
 from lake.features import changed_sessions
 from lake.sessions import Moment
+
+#: Beside the bars, what a build or a live row asks for; all of them are few rows or looked up by key.
+_LEDGERS = ("sessions", "changes", "corporate_actions", "feature_builds")
 
 
 class NoBarsInHoursError(MissingError):
@@ -51,6 +57,20 @@ class Reading:
     wanted: FeatureSet
     snapshot: int | None = None
     as_of: Moment = None
+
+    @contextmanager
+    def at_once(self) -> Iterator[int]:
+        """A block whose bars, changes and builds are of one snapshot, the newest, asked for at once.
+
+        Yields:
+            The number of that snapshot.
+        """
+        names = [self.symbol, *([self.wanted.context] if self.wanted.context else [])]
+        tables: dict[str, list[str]] = dict.fromkeys(BARS_1M.tables, names)
+        for ledger in _LEDGERS:
+            tables[ledger] = []
+        with self.lake.planner.ahead(tables) as plan:
+            yield self.lake.snapshot() if plan is None else plan.snapshot
 
     def bars(self, start: Moment = None) -> pl.DataFrame:
         """From a session on, as the set takes them."""

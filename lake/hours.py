@@ -1,7 +1,9 @@
 """The session of each bar, and whether it opened in regular hours."""
 
 from bisect import bisect_right
+from functools import reduce
 from itertools import accumulate
+from operator import or_
 
 import polars as pl
 
@@ -33,11 +35,14 @@ class Hours:
         few = bars.height <= _MANY_ROWS and last - first <= _MANY_SESSIONS
         if not few:
             return bars.with_columns(**more).with_columns(*self._many(times, daily=daily))
-        regular = pl.repeat(daily, bars.height, dtype=pl.Boolean, eager=True)
-        if not daily:
-            opens, closes = self._lists
-            for session in range(first, last):
-                regular |= (times >= opens[session]) & (times < closes[session])
+        opens, closes = self._lists
+        found = range(0) if daily else range(first, last)
+        inside = [(times >= opens[one]) & (times < closes[one]) for one in found]
+        regular = (
+            reduce(or_, inside)
+            if inside
+            else pl.repeat(daily, bars.height, dtype=pl.Boolean, eager=True)
+        )
         return bars.with_columns(session_date=session_of(_TIME), is_regular=regular, **more)
 
     def _sessions(self, times: pl.Series) -> tuple[int, int]:

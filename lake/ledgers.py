@@ -5,15 +5,17 @@ same rows straight from where they lie take one.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import polars as pl
 
-from lake.catalog import METADATA, Catalog, patiently
+from lake.catalog import Catalog
 from lake.coverage import Interval, covered, merge
-from lake.planning import TRIES, Plan, Planner
+from lake.planning import TRIES, DataFile, Plan, Planner
 from lake.scanning import scan
-from lake.sqltext import moment_of, quoted, sqlite
+from lake.sqltext import moment_of, quoted
+
+#: Files of ledgers of which is remembered how far they reach.
+_KEPT = 1_024
 
 
 class Ledgers:
@@ -21,6 +23,7 @@ class Ledgers:
 
     def __init__(self, catalog: Catalog, planner: Planner) -> None:
         self._catalog, self._planner = catalog, planner
+        self._greatest: dict[tuple[str, str], int] = {}
 
     def covered(
         self, dataset: str, source: str, symbols: Sequence[str]
@@ -142,18 +145,28 @@ class Ledgers:
         )
         wanted = ", ".join(f'"{column}"' for column in columns)
         rows: list[tuple[object, ...]] = []
-        with self._catalog.planning() as connection:
-            for inlined in plan.inlined:
-                query = f'SELECT {wanted} FROM "{inlined}" WHERE {where}'
-                rows += patiently(partial(sqlite, connection, METADATA, query))
+        for inlined in plan.inlined:
+            rows += self._planner.ask(f'SELECT {wanted} FROM "{inlined}" WHERE {where}')
         symbols = keys.get("symbol", ())
         files = [
             file
             for file in plan.files[table]
             if not symbols or any(file.may_hold(symbol, None, None) for symbol in symbols)
         ]
+        if above is not None:
+            files = [file for file in files if self._reaches(file, *above)]
         if files:
             mine = [pl.col(name).is_in([*values]) for name, values in keys.items()]
             mine += [] if above is None else [pl.col(above[0]) > above[1]]
             rows += scan(files, columns, (None, None), mine).collect().rows()
         return rows
+
+    def _reaches(self, file: DataFile, column: str, number: int) -> bool:
+        """Whether a row of a file may be greater in a column; looked at once, for files stay as they are."""
+        key = file.path, column
+        if key not in self._greatest:
+            highest = scan([file], [column], (None, None)).max().collect().item()
+            if len(self._greatest) >= _KEPT:
+                self._greatest.clear()
+            self._greatest[key] = -1 if highest is None else highest
+        return self._greatest[key] > number

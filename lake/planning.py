@@ -10,9 +10,12 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+import duckdb
 
 from lake.catalog import METADATA, Catalog, patiently
 from lake.home import Home
@@ -80,6 +83,7 @@ class Plan:
     snapshot: int
     files: dict[str, tuple[DataFile, ...]]
     inlined: tuple[str, ...] = ()  # where the catalog itself keeps more rows of the tables
+    ids: Mapping[str, int] = field(default_factory=dict)  # of the tables
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,44 @@ class Planner:
         self._lock = threading.Lock()
         self._kept: OrderedDict[object, tuple[Token, Plan | None]] = OrderedDict()
         self._tables: tuple[int, dict[str, _Table]] = (-1, {})
+        self._local = threading.local()
+
+    @contextmanager
+    def ahead(
+        self, wanted: Mapping[str, Sequence[str]], snapshot: int | None = None
+    ) -> Iterator[Plan | None]:
+        """Plan once what a block will ask for: all its reads are of one snapshot, after one question.
+
+        Of this thread alone; what the block asks beyond that is planned as ever.
+
+        Args:
+            wanted: The tables, and of which symbols each (none: all of its files).
+            snapshot: Of DuckLake; None for the newest, which stands for the newest in the block.
+
+        Yields:
+            The plan; None where the files alone do not hold the whole answer.
+        """
+        outer = self._held
+        key = (tuple((name, *symbols) for name, symbols in wanted.items()), snapshot)
+        with self._catalog.planning() as connection:
+            held = self._local.held = _Ahead(dict(wanted), snapshot, connection)
+            try:
+                held.plan = self._remembered(key, lambda: self._ask(wanted, snapshot))
+                yield held.plan
+            finally:
+                self._local.held = outer
+
+    def ask(self, query: str) -> list[Row]:
+        """What DuckLake's tables answer; in a block of :meth:`ahead` the catalog is opened once."""
+        if (held := self._held) is not None and (rows := held.ask(query)) is not None:
+            return rows
+        with self._catalog.planning() as connection:
+            return patiently(lambda: sqlite(connection, METADATA, query))
+
+    @property
+    def _held(self) -> "_Ahead | None":
+        held: _Ahead | None = getattr(self._local, "held", None)
+        return held
 
     def plan(
         self,
@@ -118,14 +160,23 @@ class Planner:
         Returns:
             None where the files alone do not hold the whole answer: ask DuckLake.
         """
+        if (held := self._held) is not None and (part := _part(held, tables, symbols, snapshot)):
+            return part if inlined or not part.inlined else None
+        plan = self._remembered(
+            (tuple(tables), tuple(symbols), snapshot),
+            lambda: self._ask(dict.fromkeys(tables, symbols), snapshot),
+        )
+        return plan if plan is None or inlined or not plan.inlined else None
+
+    def _remembered(self, key: object, ask: Callable[[], Plan | None]) -> Plan | None:
+        """A plan that is kept, if nothing was committed since, or a new one."""
         token = self._token()
-        key = (tuple(tables), tuple(symbols), snapshot, inlined)
         with self._lock:
             kept = self._kept.get(key)
             if token is not None and kept is not None and kept[0] == token:
                 self._kept.move_to_end(key)
                 return kept[1]
-        plan = self._ask(tables, symbols, snapshot, inlined=inlined)
+        plan = ask()
         if token is not None:
             with self._lock:
                 self._kept[key] = (token, plan)
@@ -135,6 +186,7 @@ class Planner:
 
     def forget(self) -> None:
         """Plan anew from now on."""
+        self._local.held = None
         with self._lock:
             self._kept.clear()
 
@@ -158,35 +210,23 @@ class Planner:
             found.append((facts.st_ino, facts.st_size, facts.st_mtime_ns))
         return tuple(found)
 
-    def _ask(
-        self,
-        tables: Sequence[str],
-        symbols: Sequence[str],
-        snapshot: int | None,
-        *,
-        inlined: bool,
-    ) -> Plan | None:
-        with self._catalog.planning() as connection:
-
-            def answer(query: str) -> list[Row]:
-                return patiently(lambda: sqlite(connection, METADATA, query))
-
-            for _ in range(2):
-                schema, known = self._tables
-                if all(name in known for name in tables):
-                    rows = answer(_files_sql([known[name] for name in tables], symbols, snapshot))
-                    if rows and int(rows[0][1] or 0) == schema:
-                        names = {known[name].id: name for name in tables}
-                        return self._planned(names, rows, inlined=inlined)
-                self._tables = _tables_of(answer(_TABLES_SQL))
+    def _ask(self, wanted: Mapping[str, Sequence[str]], snapshot: int | None) -> Plan | None:
+        for _ in range(2):
+            schema, known = self._tables
+            if all(name in known for name in wanted):
+                tables = [(known[name], symbols) for name, symbols in wanted.items()]
+                rows = self.ask(_files_sql(tables, snapshot))
+                if rows and int(rows[0][1] or 0) == schema:
+                    return self._planned({known[name].id: name for name in wanted}, rows)
+            self._tables = _tables_of(self.ask(_TABLES_SQL))
         return None
 
-    def _planned(self, names: dict[int, str], rows: list[Row], *, inlined: bool) -> Plan | None:
+    def _planned(self, names: dict[int, str], rows: list[Row]) -> Plan | None:
         files: dict[str, list[DataFile]] = {name: [] for name in names.values()}
         known = self._tables[1]
         for row in rows:
-            _, _, beyond, within, table, path, relative, unreadable, count, number, *facts = row
-            if int(beyond or 0) or int(unreadable or 0) or (within and not inlined):
+            _, _, beyond, _, table, path, relative, unreadable, count, number, *facts = row
+            if int(beyond or 0) or int(unreadable or 0):
                 return None
             if path is None:
                 continue
@@ -212,7 +252,63 @@ class Planner:
             int(rows[0][0] or 0),
             {name: tuple(found) for name, found in files.items()},
             tuple(within.split()) if within else (),
+            {name: number for number, name in names.items()},
         )
+
+
+@dataclass
+class _Ahead:
+    """What is planned for a block, and its look at the catalog."""
+
+    wanted: Mapping[str, Sequence[str]]
+    snapshot: int | None
+    connection: duckdb.DuckDBPyConnection
+    plan: Plan | None = None
+    begun: bool = False
+    failed: bool = False
+
+    def ask(self, query: str) -> list[Row] | None:
+        """The answer within one transaction; None where that does not go on: ask by itself."""
+        if self.failed:
+            return None
+        try:
+            if not self.begun:
+                self.connection.execute("BEGIN")
+                self.begun = True
+            return sqlite(self.connection, METADATA, query)
+        except duckdb.Error:
+            self.failed = True
+            return None
+
+
+def _part(
+    held: _Ahead, tables: Sequence[str], symbols: Sequence[str], snapshot: int | None
+) -> Plan | None:
+    """What a plan made ahead says of some tables; None if it is not for them."""
+    plan, wanted = held.plan, held.wanted
+    if plan is None or snapshot not in {held.snapshot, plan.snapshot}:
+        return None
+    # All files are those of any symbols, those of some are not all.
+    if any(
+        name not in wanted or (wanted[name] and not {*symbols} <= {*wanted[name]})
+        for name in tables
+    ) or (not symbols and any(wanted[name] for name in tables)):
+        return None
+    own = tuple(f"ducklake_inlined_data_{plan.ids[name]}_" for name in tables)
+    return Plan(
+        plan.snapshot,
+        {name: _holding(plan.files[name], symbols) for name in tables},
+        tuple(name for name in plan.inlined if name.startswith(own)),
+        {name: plan.ids[name] for name in tables},
+    )
+
+
+def _holding(files: tuple[DataFile, ...], symbols: Sequence[str]) -> tuple[DataFile, ...]:
+    if not symbols:
+        return files
+    return tuple(
+        file for file in files if any(file.may_hold(symbol, None, None) for symbol in symbols)
+    )
 
 
 _TABLES_SQL = """
@@ -238,8 +334,9 @@ def _tables_of(rows: list[Row]) -> tuple[int, dict[str, _Table]]:
     return version, tables
 
 
-def _files_sql(tables: Sequence[_Table], symbols: Sequence[str], snapshot: int | None) -> str:
+def _files_sql(wanted: Sequence[tuple[_Table, Sequence[str]]], snapshot: int | None) -> str:
     """One statement, so that its answer is of one commit."""
+    tables = [table for table, _ in wanted]
     newest = "SELECT snapshot_id, schema_version FROM ducklake_snapshot"
     chosen = (
         f"{newest} ORDER BY snapshot_id DESC LIMIT 1"
@@ -249,7 +346,7 @@ def _files_sql(tables: Sequence[_Table], symbols: Sequence[str], snapshot: int |
     )
     ids = ", ".join(str(table.id) for table in tables)
     inlined = " OR ".join(f"name = 'ducklake_inlined_delete_{table.id}'" for table in tables)
-    parts = " UNION ALL ".join(_table_sql(table, symbols) for table in tables)
+    parts = " UNION ALL ".join(_table_sql(*one) for one in wanted)
     young = any(snapshot is not None and table.since > snapshot for table in tables)
     return f"""
         SELECT s.snapshot_id, s.schema_version,

@@ -5,6 +5,7 @@ to the catalog (none if nothing was committed since the last), and the files of 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -20,6 +21,7 @@ from lake.ledgers import Ledgers
 from lake.planning import TRIES, DataFile, Plan, Planner
 from lake.reading import Question, windows, without_limit
 from lake.scanning import Series, scan
+from lake.small_files import SmallFiles, are_small
 from lake.timeframes import NEEDED, needed_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Reader:
         self._catalog, self._planner = catalog, planner
         self._ledgers = Ledgers(catalog, planner)
         self._calendars: dict[object, _Calendar] = {}
+        self._live = SmallFiles()
 
     @property
     def planner(self) -> Planner:
@@ -88,7 +91,7 @@ class Reader:
             if plan is None:
                 break
             try:
-                return look(_Files(plan, symbol, self._source(question, symbol, plan)))
+                return look(_Files(plan, symbol, self._source(question, symbol, plan), self._live))
             except FileNotFoundError:
                 self._planner.forget()
                 plan = self._plan(question, question.symbols)
@@ -153,6 +156,9 @@ class Reader:
 
     def _adjusted(self, question: Question, bars: pl.DataFrame, held: "_Held") -> pl.DataFrame:
         """Adjusted before they are rolled up: a split may fall into the middle of a week."""
+        keys = {"source": [actions.provider_of(held.source)], "symbol": [held.symbol]}
+        if self._ledgers.rows("corporate_actions", ["symbol"], keys) == []:
+            return bars  # as most are; DuckLake takes 10 ms to say so
         with self._catalog.reading() as connection:
             known = actions.known_actions(
                 connection,
@@ -248,15 +254,15 @@ class _Scan:
 class _Files:
     """A series read from the files that a plan names."""
 
-    def __init__(self, plan: Plan, symbol: str, source: str) -> None:
-        self.symbol, self.source, self._plan = symbol, source, plan
+    def __init__(self, plan: Plan, symbol: str, source: str, live: SmallFiles) -> None:
+        self.symbol, self.source, self._plan, self._live = symbol, source, plan, live
 
     @property
     def sessions_key(self) -> object:
         return self._plan.files["sessions"]
 
     def rows(self, question: Question) -> pl.DataFrame:
-        return _minutes(question, self.symbol, self.source, self._plan)
+        return _minutes(question, self.symbol, self.source, self._plan, self._live)
 
     def extent(self, question: Question) -> tuple[datetime | None, datetime | None]:
         return _extent(question, self.symbol, self._plan)
@@ -289,17 +295,28 @@ def _extent(question: Question, symbol: str, plan: Plan) -> tuple[datetime | Non
     )
 
 
-def _minutes(question: Question, symbol: str, source: str, plan: Plan) -> pl.DataFrame:
+def _minutes(
+    question: Question, symbol: str, source: str, plan: Plan, live: SmallFiles
+) -> pl.DataFrame:
     """The stored bars of one series, as they were known, sorted by timestamp."""
     span = question.whole_days(question.span)
     asked = question.columns
     wanted = {"timestamp", *(needed_of(asked) if question.rolls_up else asked)}
     columns = [name for name in NEEDED if name in wanted]
     series = Series(question.dataset, symbol, source, question.as_of)
+    table, newest = question.dataset.live, pl.DataFrame()
+    small = series.may_lie_in(plan.files[table], span) if table and not question.as_of else []
+    if table and are_small(small):
+        plan = replace(plan, files={**plan.files, table: ()})
+        newest = live.rows(small, columns, span, symbol, source)
     frames = series.frames(plan, columns, span)
-    if not frames:
+    if not frames and newest.is_empty():
         return pl.DataFrame(schema={name: _TYPES[name] for name in columns})
-    bars = (frames[0] if len(frames) == 1 else pl.concat(frames)).collect()
+    if frames:
+        more = [] if newest.is_empty() else [newest.lazy()]
+        bars = (frames[0] if len([*frames, *more]) == 1 else pl.concat([*frames, *more])).collect()
+    else:
+        bars = newest
     return bars if _is_sorted(bars["timestamp"]) else bars.sort("timestamp")
 
 

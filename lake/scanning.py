@@ -32,7 +32,7 @@ def scan(
     if whole:
         frames.append(_parquet([file.path for file in whole]))
     frames += [_undeleted(file) for file in files if file.deletes is not None]
-    inside = [] if all(_within(file, span) for file in files) else _bounds(span)
+    inside = [] if all(within(file, span) for file in files) else bounded(span)
     conditions = [*inside, *only]
     found = [
         (frame.filter(*conditions) if conditions else frame).select(columns) for frame in frames
@@ -78,6 +78,14 @@ class Series:
             )
         ]
 
+    def may_lie_in(self, files: Sequence[DataFile], span: Span) -> list[DataFile]:
+        """Those files that can hold its bars of a span."""
+        return [
+            file
+            for file in files
+            if file.may_hold(self.symbol, *span) and file.may_be_of(self.source)
+        ]
+
     def _within(
         self,
         files: Sequence[DataFile],
@@ -85,11 +93,7 @@ class Series:
         span: Span,
         only: Sequence[pl.Expr] = (),
     ) -> list[pl.LazyFrame]:
-        held = [
-            file
-            for file in files
-            if file.may_hold(self.symbol, *span) and file.may_be_of(self.source)
-        ]
+        held = self.may_lie_in(files, span)
         mine = [file for file in held if file.exact(self.symbol, self.source)]
         shared = [file for file in held if not file.exact(self.symbol, self.source)]
         itself = [pl.col("symbol") == self.symbol, pl.col("source") == self.source]
@@ -118,14 +122,16 @@ def _undeleted(file: DataFile) -> pl.LazyFrame:
     return rows.filter(~pl.col(_ROW).cast(pl.Int64).is_in(gone.implode())).drop(_ROW)
 
 
-def _within(file: DataFile, span: Span) -> bool:
+def within(file: DataFile, span: Span) -> bool:
+    """Whether all rows of a file are known to lie in a span."""
     low, high = span
     return (low is None or (file.first is not None and file.first >= low)) and (
         high is None or (file.last is not None and file.last < high)
     )
 
 
-def _bounds(span: Span) -> list[pl.Expr]:
+def bounded(span: Span) -> list[pl.Expr]:
+    """Conditions on ``timestamp``: start inside, end outside (UTC)."""
     low, high = span
     return [
         *([pl.lit(low).cast(pl.Datetime("us", "UTC")) <= _TIME] if low is not None else []),

@@ -25,6 +25,7 @@ from lake.features.records import (
     build_id,
     build_row,
     latest_build,
+    latest_id,
     note_definitions,
 )
 from lake.features.sums import content_hash, replaced
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 #: The newest file of a year with fewer rows is written again with those that follow.
 _FOLDED = 4_096
 _TRIES = 5
+#: Files that are written at a time.
+_WRITERS = 2
 
 
 class BuildOvertakenError(TransientError):
@@ -117,7 +120,8 @@ def _commit(
 ) -> StoredBuild | None:
     """The build that stands in the end; None if what was staged fits no more what is there."""
     with lk.catalog.registering() as transaction:
-        standing = _standing(lk, built)
+        newest = latest_id(lk, built.feature_set, built.set_version, built.source, built.symbol)
+        standing = before if before and before.build_id == newest else _standing(lk, built)
         newer = standing is not None and standing.changes_commit >= built.changes_commit
         if standing is not None and newer and not (anew and _same(standing, before)):
             staged.forget()
@@ -163,14 +167,20 @@ def _stage(lk: "Lake", table: Table, name: str, built: Built) -> _Staged:
     columns = [column.name for column in table.columns]
     before = scan(old, columns, (None, None)).collect() if old else new.head(0)
     gone = before.filter(pl.col("timestamp") >= bound)
-    stays = before.filter(pl.col("timestamp") < bound)
+    stays = before.filter(pl.col("timestamp") < bound) if gone.height else before
+    rows = pl.concat([stays, new])
+    if not rows["timestamp"].is_sorted():
+        rows = rows.sort("timestamp")
+    with ThreadPoolExecutor(1) as beside:
+        content = beside.submit(replaced, rest.build.content_hash, _shown(gone), shown)
+        files = _written(table, rows)
     return _Staged(
-        _written(table, pl.concat([stays, new]).sort("timestamp")),
+        files,
         tuple(file.number for file in old),
         rest.build.row_count - gone.height + new.height,
         rest.build.start,
         last or stays["timestamp"].max(),  # type: ignore[arg-type]
-        replaced(rest.build.content_hash, _shown(gone), shown),
+        content.result(),
     )
 
 
@@ -185,15 +195,19 @@ def _overlapped(files: Sequence[DataFile], bound: datetime) -> list[DataFile]:
 
 
 def _written(table: Table, rows: pl.DataFrame) -> tuple[File, ...]:
-    files: list[File] = []
+    """The rows as files, some at a time; none is left where one could not be written."""
+    parts = list(partitioned(rows, table))
+    if len(parts) == 1:
+        return (write(table, *parts[0]),)
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        waiting = [pool.submit(write, table, *part) for part in parts]
     try:
-        for partition, part in partitioned(rows, table):
-            files.append(write(table, partition, part))
+        return tuple(one.result() for one in waiting)
     except BaseException:
-        for file in files:
-            file.path.unlink(missing_ok=True)
+        for one in waiting:
+            if one.exception() is None:
+                one.result().path.unlink(missing_ok=True)
         raise
-    return tuple(files)
 
 
 def _told(built: Built, staged: _Staged, at: datetime) -> StoredBuild:

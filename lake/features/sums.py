@@ -61,11 +61,12 @@ def _sum(frame: pl.DataFrame) -> int:
 
 def _numbers(column: pl.Series) -> Iterator[Numbers]:
     """The bits of a column of numbers or times; where some are null, which."""
+    if column.dtype.is_float():  # nulls become the one NaN: features are never NaN themselves
+        yield np.ascontiguousarray(column.to_numpy())
+        return
     plain = column.to_physical()
     if not plain.null_count():
         yield np.ascontiguousarray(plain.to_numpy())
-    elif plain.dtype.is_float():  # nulls become the one NaN: features are never NaN themselves
-        yield plain.fill_null(np.nan).to_numpy()
     else:
         yield plain.is_null().to_numpy()
         yield plain.cast(pl.Int64).fill_null(0).to_numpy()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from threading import Thread
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from feature_service.reading import NoBarsInHoursError
 from feature_service.sets import FeatureSetError
 from lake import BarsMissingError, Covered, Fetched
 from lake.actions import ACTION_SCHEMA, Answered
-from lake.features import content_hash, read_features
+from lake.features import content_hash, latest_build, read_features
 
 from .walks import SOURCE, put, random_walk
 
@@ -222,12 +223,15 @@ def test_a_withdrawn_session_is_gone(store):
 
 
 def test_bars_that_come_while_it_reads_are_for_the_next_build(store, monkeypatch):
-    before = store.snapshot()
-    put(store, random_walk("SPY", date(2024, 7, 8), date(2024, 7, 8)))
+    def overtaken(*asked):
+        more = random_walk("SPY", date(2024, 7, 8), date(2024, 7, 8))
+        writer = Thread(target=put, args=(store, more))
+        writer.start()
+        writer.join()
+        return latest_build(*asked)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            store, "snapshot", lambda: before
-        )  # a writer commits right after it was asked
+        patch.setattr(build, "latest_build", overtaken)
         build.build(store, "SPY")
     assert read_features(store, "SPY")["session_date"].max() == date(2024, 7, 5)
 

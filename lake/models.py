@@ -6,6 +6,9 @@ training service's affair.
 
 The snapshot of a model's bars is pinned as ``model:ID`` with its row, so that they can be read again
 for as long as the model is registered.
+
+Tags say what somebody thinks of a model: any number are candidates, and one is the champion of its
+label, primary symbol and feature set. They go with the model.
 """
 
 import json
@@ -18,7 +21,7 @@ import polars as pl
 
 from lake import pins
 from lake.catalog import Transaction
-from lake.errors import MissingError
+from lake.errors import MissingError, ProblemError
 
 if TYPE_CHECKING:
     from lake.store import Lake
@@ -37,6 +40,14 @@ _COLUMNS = (
     "path",
     "file_hash",
 )
+
+
+#: What a model can be tagged as.
+TAGS = ("candidate", "champion")
+
+
+class TagError(ProblemError):
+    """A tag that there is not."""
 
 
 class ModelMissingError(MissingError):
@@ -120,7 +131,7 @@ def insert_model(transaction: Transaction, new: StoredModel) -> None:
 
 
 def delete_model(lk: "Lake", model_id: str) -> StoredModel:
-    """Forget a model: its row and its pin, and then its files. Simulations of it stay.
+    """Forget a model: its row, its tags and its pin, and then its files. Simulations of it stay.
 
     Returns:
         What was registered.
@@ -132,6 +143,7 @@ def delete_model(lk: "Lake", model_id: str) -> StoredModel:
     gone = model(lk, model_id)
     with lk.writing() as transaction:
         transaction.connection.execute("DELETE FROM models WHERE model_id = ?", [model_id])
+        transaction.connection.execute("DELETE FROM model_tags WHERE model_id = ?", [model_id])
         pins.unpin_inside(transaction, pin_of(model_id))
     for file in (lk.home / gone.path, (lk.home / gone.path).with_suffix(".json")):
         file.unlink(missing_ok=True)
@@ -169,3 +181,68 @@ def find_model(lk: "Lake", model_id: str) -> StoredModel | None:
     facts["context_symbols"] = tuple(facts["context_symbols"])
     facts["params"], facts["metrics"] = json.loads(facts["params"]), json.loads(facts["metrics"])
     return StoredModel(**facts)
+
+
+def tag_model(lk: "Lake", model_id: str, tag: str) -> None:
+    """Tag a model; harmless to repeat.
+
+    A new champion unseats the one before it of the same label, primary symbol and feature set, in
+    the same transaction: nobody ever sees two or none.
+
+    Args:
+        lk: The lake.
+        model_id: A registered model.
+        tag: ``candidate`` or ``champion``.
+
+    Raises:
+        TagError: There is no such tag.
+        ModelMissingError: There is no such model.
+        GateBusyError: Another process held the commit gate too long. Nothing was changed.
+    """
+    _check_tag(tag)
+    with lk.writing() as transaction:
+        run = transaction.connection
+        if not run.execute("SELECT 1 FROM models WHERE model_id = ?", [model_id]).fetchone():
+            raise ModelMissingError(model_id)
+        run.execute("DELETE FROM model_tags WHERE model_id = ? AND tag = ?", [model_id, tag])
+        if tag == "champion":
+            run.execute(_UNSEAT, [model_id])
+        run.execute(
+            "INSERT INTO model_tags VALUES (?, ?, ?)", [model_id, tag, transaction.recorded_at]
+        )
+
+
+def untag(lk: "Lake", model_id: str, tag: str) -> None:
+    """Take a tag off a model; harmless if it has none.
+
+    Raises:
+        TagError: There is no such tag.
+        ModelMissingError: There is no such model.
+        GateBusyError: Another process held the commit gate too long. Nothing was changed.
+    """
+    _check_tag(tag)
+    model(lk, model_id)
+    with lk.writing() as transaction:
+        transaction.connection.execute(
+            "DELETE FROM model_tags WHERE model_id = ? AND tag = ?", [model_id, tag]
+        )
+
+
+def tags(lk: "Lake") -> pl.DataFrame:
+    """Every tag, the newest first: ``model_id``, ``tag`` and ``created_at`` (UTC)."""
+    with lk.reading() as connection:
+        return connection.execute("FROM model_tags ORDER BY created_at DESC, model_id, tag").pl()
+
+
+_UNSEAT = """
+    DELETE FROM model_tags WHERE tag = 'champion' AND model_id IN (
+        SELECT other.model_id FROM models other JOIN models own
+            ON (other.label, other.primary_symbol, other.feature_set)
+                = (own.label, own.primary_symbol, own.feature_set)
+        WHERE own.model_id = ?)"""
+
+
+def _check_tag(tag: str) -> None:
+    if tag not in TAGS:
+        problem = f"There is no tag {tag[:40]!r}. A model is tagged {' or '.join(TAGS)}."
+        raise TagError(problem)

@@ -182,6 +182,10 @@ TABLES: dict[str, tuple[str, str]] = {
         created_at TIMESTAMPTZ NOT NULL""",
         "trained models with their provenance; params and metrics are JSON, path is relative to the home",
     ),
+    "model_tags": (
+        "model_id VARCHAR NOT NULL, tag VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL",
+        "what somebody thinks of a model: candidate, or champion of its label, primary symbol and feature set",
+    ),
     "simulations": (
         """simulation_id VARCHAR NOT NULL, strategy VARCHAR NOT NULL, model_id VARCHAR, symbol VARCHAR NOT NULL,
         mode VARCHAR NOT NULL,
@@ -248,6 +252,7 @@ LEDGERS: tuple[str, ...] = (
     "halts",
     "instruments",
     "lake_settings",
+    "model_tags",
     "pins",
     "reference_reads",
     "series",

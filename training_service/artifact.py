@@ -37,6 +37,20 @@ class StrangerError(InvalidError):
         )
 
 
+class EstimatorMissingError(MissingError):
+    """A model's file names code that is not there."""
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        super().__init__(str(path), problem)
+        self.path, self.problem = str(path), problem
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} needs code that is not here ({self.problem}). "
+            "Install the package of its estimator, or train the model again."
+        )
+
+
 @dataclass(frozen=True)
 class Draft:
     """A file written out beside its final name; leaving the block removes it, published or not."""
@@ -72,6 +86,7 @@ def read(path: Path, file_hash: str) -> dict[str, Any]:
     Raises:
         ArtifactMissingError: There is no such file.
         StrangerError: It has another hash.
+        EstimatorMissingError: A package it needs is not installed.
     """
     import joblib
 
@@ -81,7 +96,10 @@ def read(path: Path, file_hash: str) -> dict[str, Any]:
         raise ArtifactMissingError(path) from None
     if hashlib.sha256(data).hexdigest() != file_hash:
         raise StrangerError(path)
-    found: dict[str, Any] = joblib.load(io.BytesIO(data))
+    try:
+        found: dict[str, Any] = joblib.load(io.BytesIO(data))
+    except (ImportError, AttributeError) as error:
+        raise EstimatorMissingError(path, str(error)[:200]) from error
     return found
 
 

@@ -1,8 +1,9 @@
 """``python -m training_service.main [PRIMARY [CONTEXT…]]``: train a model and print its scores."""
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feature_service.door import answer, say
@@ -11,8 +12,9 @@ from lake import Lake
 from lake.opening import open_by
 from lake.settings import load_settings
 from training_service.pipelines import PRESETS
-from training_service.splits import Holdout
-from training_service.training import Model, Recipe, train_recipe
+from training_service.scores import NUMBERS
+from training_service.splits import Holdout, split_names, split_of
+from training_service.training import Model, Recipe, RecipeError, train_recipe
 
 _DEFAULT_SYMBOLS = 2
 
@@ -39,16 +41,63 @@ def _parser() -> argparse.ArgumentParser:
         default="direction_15",
         help="like direction_15, above_10bp_30m, profit_first_2x1_60 (direction_15)",
     )
-    parser.add_argument("--model", default="logistic", help=f"{', '.join(PRESETS)} (logistic)")
+    parser.add_argument(
+        "--model",
+        default="logistic",
+        help=f"{', '.join(PRESETS)}, or package.module:Class (logistic)",
+    )
+    parser.add_argument(
+        "--split",
+        "--cv",
+        help=f"what judges it: {', '.join(split_names())}, like walk-forward:folds=5 (holdout)",
+    )
     parser.add_argument("--test-share", type=float, default=0.3, help="of the sessions (0.3)")
+    _add_choices(parser)
     parser.add_argument("--start", help="New York session date or time (the beginning)")
     parser.add_argument("--end", help="New York session date or time (the newest)")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 
 
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--selector", default="none", help="none, variance or k_best:20 (none)")
+    parser.add_argument("--weights", default="none", help="none or balanced (none)")
+    parser.add_argument("--calibration", default="none", help="none, sigmoid or isotonic (none)")
+    parser.add_argument("--search", type=int, default=0, help="trials of settings (0)")
+    parser.add_argument("--join", default="strict", help="how context joins (strict)")
+    parser.add_argument("--panel", action="store_true", help="one model of all symbols")
+    for flag, meaning in (
+        ("--source", "where a symbol's bars come from, like VIX=file:cboe; may be repeated"),
+        ("--param", "of the estimator, like C=0.1; may be repeated"),
+    ):
+        parser.add_argument(flag, action="append", default=[], metavar="NAME=VALUE", help=meaning)
+
+
+def _pairs(flag: str, given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for pair in given:
+        name, sign, value = (part.strip() for part in pair.partition("="))
+        if not (name and sign and value):
+            problem = f"{pair[:40]!r} says nothing to {flag}. Write it as NAME=VALUE."
+            raise RecipeError(problem)
+        found[name] = value
+    return found
+
+
+def _value(text: str) -> Any:
+    """A number, true, false or null as JSON has them; a text otherwise."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _train(options: argparse.Namespace) -> None:
-    split = Holdout(options.test_share)
+    split = split_of(options.split) if options.split else Holdout(options.test_share)
+    parameters = {name: _value(text) for name, text in _pairs("--param", options.param).items()}
+    sources = {
+        name.upper(): text for name, text in _pairs("--source", options.source).items()
+    } or None
     with open_by(load_settings()) as opened:
         recipe = Recipe(
             symbols=options.symbols or _first_symbols(opened),
@@ -59,6 +108,14 @@ def _train(options: argparse.Namespace) -> None:
             seed=options.seed,
             start=options.start,
             end=options.end,
+            selector=options.selector,
+            weights=options.weights,
+            calibration=options.calibration,
+            search=options.search,
+            join=options.join,
+            panel=options.panel,
+            sources=sources,
+            parameters=parameters,
         )
         for line in report(train_recipe(opened, recipe)):
             say(line)
@@ -85,21 +142,65 @@ def report(model: Model) -> list[str]:
         f"trained on {rows['train']:,} rows to {params['train_end'][:16]}, "
         f"tested on {rows['test']:,} from {params['test_start'][:16]}, {rows['purged']} purged"
     )
+    plain = "majority" if "majority" in metrics["baselines"] else "mean"
     lines += [
         _scores("out of sample", test),
-        _scores("majority", metrics["baselines"]["majority"]),
+        _scores(plain, metrics["baselines"][plain]),
         _scores("always up", metrics["baselines"]["always_up"]),
     ]
+    if total := metrics.get("total"):
+        lines += _total(total, plain)
+    lines += _chosen(params, metrics)
     lines += [f"scikit-learn says: {said}" for said in metrics["warnings"]]
-    return [*lines, f"file {model.path}"]
+    return [*lines, *metrics.get("notes", []), f"file {model.path}"]
+
+
+def _total(total: dict[str, Any], plain: str) -> list[str]:
+    return [
+        f"all {total['tests']} tests together, {total['rows']:,} rows out of sample:",
+        _scores("  models", total),
+        _scores(f"  {plain}", total["dummy"]),
+        _scores("  always up", total["always_up"]),
+    ]
+
+
+def _chosen(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    """What was searched, and how the paths of combined groups are spread."""
+    lines = []
+    if search := metrics.get("search"):
+        settings = ", ".join(
+            f"{name}={_short(value)}" for name, value in params["parameters"].items()
+        )
+        value = search["trials"][search["best"] - 1]["value"]
+        lines.append(
+            f"searched {len(search['trials'])} settings inside the training rows; the best by "
+            f"{search['objective'].replace('_', ' ')}, {value:.4f}: {settings}"
+        )
+    if (paths := metrics.get("paths")) and paths["scores"]:
+        name = "auc" if "auc" in paths["spread"] else next(iter(paths["spread"]))
+        spread = paths["spread"][name]
+        lines.append(
+            f"{len(paths['scores'])} paths: {name.replace('_', ' ')} {spread['min']:.4f} to "
+            f"{spread['max']:.4f}, {paths['better_than_dummy']:.0%} better than no model"
+        )
+    return lines
+
+
+def _shown(key: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return format(value, ".4g" if key in {"mae", "rmse"} else ".4f")
+
+
+def _short(value: Any) -> str:
+    return format(value, ".4g") if isinstance(value, float) else str(value)
 
 
 def _scores(name: str, found: dict[str, Any]) -> str:
-    wanted = ("accuracy", "balanced_accuracy", "auc", "log_loss")
-    values = (
-        f"{key.replace('_', ' ')} {'-' if found[key] is None else format(found[key], '.4f')}"
-        for key in wanted
-    )
+    wanted: Sequence[str] = ("accuracy", "balanced_accuracy", "auc", "log_loss")
+    if "mae" in found:
+        wanted = NUMBERS
+    values = (f"{key.replace('_', ' ')} {_shown(key, found[key])}" for key in wanted)
     return f"{name + ':':<15}{', '.join(values)}"
 
 

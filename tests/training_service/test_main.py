@@ -1,5 +1,6 @@
 """What ``python -m training_service.main`` promises: defaults that work, and sentences for errors."""
 
+import json
 import re
 
 import pytest
@@ -43,6 +44,26 @@ def test_symbols_label_model_and_share_are_taken(store, capsys):
     assert "found, trained before" in capsys.readouterr().out
 
 
+def test_every_choice_is_taken_and_the_total_is_told_beside_no_model(store, capsys):
+    asked = "SPY --cv purged-k-fold:folds=3 --selector k_best:5 --weights balanced --calibration sigmoid"
+
+    assert main.run([*asked.split(), "--search", "2", "--param", "max_iter=300"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"all 3 tests together, [\d,]+ rows out of sample:\n  models: ", told)
+    assert len(re.findall("^ *(majority|always up):", told, re.MULTILINE)) == 4
+    assert re.search("searched 2 settings inside the training rows; the best by log loss", told)
+    recipe = json.loads(models(store)["params"][0])["recipe"]
+    assert recipe["selector"] == "k_best:5"
+    assert recipe["weights"] == "balanced"
+    assert recipe["calibration"] == "sigmoid"
+    assert recipe["parameters"] == {"max_iter": 300}
+
+
+def test_a_label_that_is_a_number_is_told_by_its_errors(capsys):
+    assert main.run(["SPY", "--label", "return_15", "--model", "ridge"]) == 0
+    assert "out of sample: mae " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
@@ -53,6 +74,10 @@ def test_symbols_label_model_and_share_are_taken(store, capsys):
         (["SPY", "--test-share", "2"], "between 0 and 1"),
         (["SPY", "--start", "2024-07-05", "--end", "2024-07-01"], "ends .* before it starts"),
         (["../x"], "is not a ticker"),
+        (["SPY", "--split", "k-fold"], "There is no split 'k-fold'"),
+        (["SPY", "--selector", "best"], "There is no selector 'best'"),
+        (["SPY", "--model", "lightgbm", "--param", "num_leaves"], "Write it as NAME=VALUE"),
+        (["SPY", "--param", "alpha=1"], "logistic has no parameter 'alpha'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

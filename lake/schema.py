@@ -205,10 +205,6 @@ TABLES: dict[str, tuple[str, str]] = {
         symbol VARCHAR, purpose VARCHAR""",
         "filled orders of each simulation; price in USD per share, costs in USD",
     ),
-    "model_tags": (
-        "model_id VARCHAR NOT NULL, tag VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL",
-        "which models are candidate or champion",
-    ),
     "searches": (
         """search_id VARCHAR NOT NULL, strategy VARCHAR NOT NULL, symbol VARCHAR NOT NULL, mode VARCHAR NOT NULL,
         "start" TIMESTAMPTZ NOT NULL, "end" TIMESTAMPTZ NOT NULL, snapshot BIGINT NOT NULL,
@@ -252,7 +248,6 @@ LEDGERS: tuple[str, ...] = (
     "halts",
     "instruments",
     "lake_settings",
-    "model_tags",
     "pins",
     "reference_reads",
     "series",

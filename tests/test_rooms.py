@@ -14,6 +14,7 @@ ROOMS = [
     "app",
     "feature_service",
     "lake",
+    "reporting",
     "sandbox",
     "simulation_service",
     "strategy_service",

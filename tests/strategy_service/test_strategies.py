@@ -23,8 +23,12 @@ class Oracle:
 
     model_id: str = "oracle"
     columns: tuple[str, ...] = ("x",)
+    classes: tuple[int, ...] = (0, 1)
 
     def chances(self, rows: pl.DataFrame) -> np.ndarray:
+        return rows["x"].to_numpy()
+
+    def predict(self, rows: pl.DataFrame) -> np.ndarray:
         return rows["x"].to_numpy()
 
 
@@ -51,6 +55,23 @@ def test_a_model_that_says_one_buys_and_one_that_says_zero_sells():
         Direction.SELL,
     ]
     assert said["strength"].to_list() == pytest.approx([0.8, 0.0, 0.2, 1.0])
+
+
+def test_a_model_of_a_number_buys_above_0_and_sells_elsewhere():
+    said = ModelStrategy(Oracle(classes=())).signals(pl.DataFrame({"x": [0.001, 0.0, -2.0]}))
+
+    assert said.rows() == [(1, 1.0), (-1, 1.0), (-1, 1.0)]
+
+
+def test_a_model_of_three_classes_holds_in_the_middle():
+    said = ModelStrategy(Oracle(classes=(-1, 0, 1))).signals(pl.DataFrame({"x": [1, 0, -1]}))
+
+    assert said["direction"].to_list() == [1, 0, -1]
+
+
+def test_a_prediction_that_is_no_number_is_refused():
+    with pytest.raises(PredictionError, match=r"predicts no finite number in row 1"):
+        ModelStrategy(Oracle(classes=())).signals(pl.DataFrame({"x": [0.5, np.nan]}))
 
 
 def test_buy_and_hold_wants_to_own_in_every_row():

@@ -13,7 +13,7 @@ WORKDIR /srv/barlake
 COPY . .
 RUN pip install --no-cache-dir --editable . --constraint constraints.txt \
     && mkdir -p data && chown barlake: data \
-    && python -m training_service.warming && chmod -R a+rwX .machine-code
+    && python -m simulation_service.warming && chmod -R a+rwX .machine-code
 
 USER barlake
 EXPOSE 8000 8501

@@ -87,7 +87,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 	@echo "Installing Barlake into $(VENV) ..."
 	@$(PIP) --editable . --constraint constraints.txt
 	@echo "Compiling its loops ..."
-	@$(PY) -m training_service.warming
+	@$(PY) -m simulation_service.warming
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

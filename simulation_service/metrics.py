@@ -36,10 +36,10 @@ class Metrics:
             the root of the sessions in a year; cash earns nothing. None below two sessions,
             where all returns are the same, or where everything was lost.
         max_drawdown: Worst fall of the equity, bar by bar, from its highest close so far: 0 to -1.
-        trades: Buys.
+        trades: Entries: purchases that open or add to a position, or short sales.
         win_rate: Share of the trades sold again that brought more than they cost; None without one.
         exposure: Share of the bars at whose close shares were held (or owed).
-        costs: Fees and slippage in USD.
+        costs: Fees and slippage in USD, borrow fees not.
         final_equity: USD at the last close; shares still held count at that close.
         annual_return: The return of a year that compounds to the whole; None where it is too large
             to be a number.
@@ -63,6 +63,8 @@ class Metrics:
         alpha: Against the benchmark, a year; None without a benchmark that moved.
         beta: As above.
         correlation: As above.
+        dividends: USD received; below 0 if short positions paid more.
+        borrow: USD paid for borrowing shares.
     """
 
     total_return: float
@@ -95,6 +97,8 @@ class Metrics:
     alpha: float | None = None
     beta: float | None = None
     correlation: float | None = None
+    dividends: float = 0.0
+    borrow: float = 0.0
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -128,14 +132,14 @@ def measure(
     yearly = annual_return(daily, sessions_per_year)
     stamps = _column(bars, "timestamp", run)
     trips = trade_statistics(round_trips(run, timestamps=stamps))
-    traded = math.fsum(trade.price * trade.shares for trade in run.trades)
+    traded = float(run.orders.price @ run.orders.shares)
     return Metrics(
         total_return=float(run.equity[-1] / run.cash - 1),
         sharpe=sharpe(daily, sessions_per_year),
         max_drawdown=fall.depth,
-        trades=sum(trade.side == "buy" for trade in run.trades),
-        exposure=float(np.count_nonzero(run.held) / len(run.held)),
-        costs=math.fsum(trade.costs for trade in run.trades),
+        trades=int(np.count_nonzero(run.orders.purpose == 0)),
+        exposure=run.exposed / len(run.equity),
+        costs=float(run.orders.costs.sum()),
         final_equity=float(run.equity[-1]),
         sessions=len(daily) - 1,
         bars=len(run.equity),
@@ -149,6 +153,8 @@ def measure(
         **asdict(trips),
         turnover=turnover(traded, daily[1:], len(daily) - 1, sessions_per_year),
         **_beside(benchmark, run, session, daily, sessions_per_year),
+        dividends=run.dividends,
+        borrow=run.borrowed,
     )
 
 

@@ -23,11 +23,12 @@ from lake.simulations import (
     store_simulation,
     trials,
 )
-from simulation_service import fast
+from simulation_service import engine
 from simulation_service.honesty.verdict import judge
 from simulation_service.market import COLUMNS, Market, Mode, as_specified, realistic
 from simulation_service.metrics import equity_at_session_ends, measure, session_ends
 from simulation_service.run import Run
+from simulation_service.trading import Said, Trading
 from strategy_service.costs import Costs
 from strategy_service.signals import Direction
 from strategy_service.strategies import BuyAndHold, ModelStrategy, Strategy
@@ -278,10 +279,10 @@ def _run(
 ) -> StoredSimulation:
     market = prepared.market
     hold = BuyAndHold().signals(market.bars)["direction"].to_numpy()
-    own = fast.run(market, prepared.directions, asked.cash, mode)
-    benchmark = fast.run(market, hold, asked.cash, mode)
+    own = engine.run([market], [Said(prepared.directions)], Trading(), asked.cash, mode)
+    benchmark = engine.run([market], [Said(hold)], Trading(), asked.cash, mode)
     warnings = list(prepared.warnings)
-    if not benchmark.trades:
+    if not len(benchmark.orders):
         warnings.append(f"The cash of {asked.cash:,.2f} USD never paid for one share.")
     year = prepared.sessions_per_year
     new = StoredSimulation(
@@ -328,17 +329,17 @@ def _curve(market: Market, own: Run, benchmark: Run) -> pl.DataFrame:
 
 
 def _orders(market: Market, own: Run) -> pl.DataFrame:
-    times, trades = market.bars["timestamp"], own.trades
+    times, orders = market.bars["timestamp"], own.orders
     rows = {
-        "number": range(1, len(trades) + 1),
-        "decided_at": times.gather([trade.decided for trade in trades]),
-        "filled_at": times.gather([trade.filled for trade in trades]),
-        "side": pl.Series([trade.side for trade in trades], dtype=pl.String),
-        "shares": [trade.shares for trade in trades],
-        "price": [trade.price for trade in trades],
-        "costs": [trade.costs for trade in trades],
+        "number": range(1, len(orders) + 1),
+        "decided_at": times.gather(orders.decided),
+        "filled_at": times.gather(orders.filled),
+        "side": pl.Series([one.side for one in orders], dtype=pl.String),
+        "shares": orders.shares,
+        "price": orders.price,
+        "costs": orders.costs,
         "symbol": market.symbol,
-        "purpose": ["entry" if trade.side == "buy" else "exit" for trade in trades],
+        "purpose": [one.purpose for one in orders],
     }
     return pl.DataFrame(rows).cast(ORDERS)
 

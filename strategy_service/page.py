@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from strategy_service.execution import EXECUTIONS
 from strategy_service.parameters import Configured, Parameter
 from strategy_service.risk import RISK_RULES
 from strategy_service.rule import STRATEGIES, Rule
@@ -12,23 +13,25 @@ from strategy_service.sizing import SIZINGS
 
 PAGE = Path(__file__).parents[1] / "docs" / "strategies.md"
 
-_HEAD = """# Strategies, sizings and risk rules
+_HEAD = """# Strategies, sizings, risk rules and execution
 
 Written by `python -m strategy_service.page` from what they declare.
 
 A **strategy** says at the close of each bar whether to buy, to sell or to hold, how sure it is
 (strength, 0 to 1) and why. It sees the bar, those before it, and [features](feature-catalog.md) of
-them; no later bar changes what it said. Buying means to own, selling to own nothing: none sells
-short. It repeats itself in each bar while its condition holds, for an order may lapse, and where
+them; no later bar changes what it said. Buying means to own, selling to own nothing (or to be
+short, if the execution says so). It repeats itself in each bar while its condition holds, for an order may lapse, and where
 both conditions hold it sells. Where something it reads is not known yet (a window is not whole),
 that makes no condition true.
 
 A **sizing** turns the signal into a target, the shares to hold. A signal to buy sells nothing,
 unless the sizing says that it trims. **Risk rules** pass, cut or refuse the target, one after the
-other; they bound what is added to a position and never stand in the way of closing one.
+other; they bound what is added to a position and never stand in the way of closing one. An
+**execution** makes orders of it, and says what protects a position; [how orders are
+filled](fills.md) is the simulation's affair.
 
 A **plan** names them. Parameters that it leaves out take their defaults, the sizing is `all_in`
-where it names none, and there are no risk rules but those it names.
+where it names none, there are no risk rules but those it names, and orders are market orders.
 
 ```toml
 [strategy]
@@ -46,6 +49,11 @@ most = 0.5
 name = "no_late_entry"
 [risk.parameters]
 minutes = 30
+
+[execution]
+name = "orders"
+[execution.parameters]
+stop_loss = 0.02
 ```
 
 `strategy_service.plans.read_plan(text)` reads it and `Plan.toml` writes it.
@@ -77,6 +85,9 @@ def text() -> str:
     parts.append("\n## Risk rules\n")
     for name, rule in RISK_RULES.all().items():
         parts += _section(name, rule)
+    parts.append("\n## Execution\n")
+    for name, execution in EXECUTIONS.all().items():
+        parts += _section(name, execution)
     return "\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A strategy with its sizing and risk rules, to and from TOML.
+"""A strategy with its sizing, risk rules and execution, to and from TOML.
 
 [strategy]
 name = "sma_cross"
@@ -12,6 +12,11 @@ name = "fraction"
 name = "no_late_entry"
 [risk.parameters]
 minutes = 30
+
+[execution]
+name = "orders"
+[execution.parameters]
+stop_loss = 0.02
 """
 
 import json
@@ -23,6 +28,7 @@ from typing import Any, TypeVar
 from feature_service.registry import Feature
 from lake.errors import ProblemError
 from strategy_service import needs
+from strategy_service.execution import EXECUTIONS, Execution
 from strategy_service.parameters import Configured
 from strategy_service.registry import Registry
 from strategy_service.risk import RISK_RULES, RiskRule
@@ -31,7 +37,7 @@ from strategy_service.sizing import SIZINGS, AllIn, Sizing
 
 T = TypeVar("T", bound=Configured)
 
-_PARTS = ("strategy", "sizing", "risk")
+_PARTS = ("strategy", "sizing", "risk", "execution")
 _FIELDS = ("name", "parameters")
 _EXAMPLE = '[strategy] with name = "sma_cross"'
 
@@ -42,7 +48,7 @@ class PlanError(ProblemError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, how much of it, and within which bounds.
+    """What to do, how much of it, within which bounds, and by which orders.
 
     Attributes:
         risk: In the order in which they judge.
@@ -51,6 +57,7 @@ class Plan:
     strategy: Rule
     sizing: Sizing = field(default_factory=AllIn)
     risk: tuple[RiskRule, ...] = ()
+    execution: Execution = field(default_factory=Execution)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -64,6 +71,7 @@ class Plan:
             "strategy": _facts(self.strategy),
             "sizing": _facts(self.sizing),
             "risk": [_facts(one) for one in self.risk],
+            "execution": _facts(self.execution),
         }
 
     @property
@@ -71,6 +79,7 @@ class Plan:
         """The same as TOML, with every parameter; :func:`read_plan` reads it back."""
         parts = [("[strategy]", self.strategy), ("[sizing]", self.sizing)]
         parts += [("[[risk]]", one) for one in self.risk]
+        parts.append(("[execution]", self.execution))
         return "\n".join(line for head, one in parts for line in _lines(head, one))
 
 
@@ -79,7 +88,7 @@ def read_plan(text: str) -> Plan:
 
     Raises:
         PlanError: It is no TOML, or has other tables than a plan.
-        NoSuchNameError: There is no strategy, sizing or risk rule of a name.
+        NoSuchNameError: There is no strategy, sizing, risk rule or execution of a name.
         ParameterError: A parameter cannot be; the sentence has its range.
     """
     try:
@@ -110,6 +119,7 @@ def plan_of(facts: Mapping[str, Any]) -> Plan:
         _made(STRATEGIES, "strategy", facts["strategy"]),
         _made(SIZINGS, "sizing", facts["sizing"]) if "sizing" in facts else AllIn(),
         tuple(_made(RISK_RULES, "risk", one) for one in rules),
+        _made(EXECUTIONS, "execution", facts["execution"]) if "execution" in facts else Execution(),
     )
 
 

@@ -29,8 +29,8 @@ class Verdict:
         reasons: Why, a sentence for each rule that changed it.
     """
 
-    asked: int
-    target: int
+    asked: float
+    target: float
     outcome: Outcome
     reasons: tuple[str, ...] = ()
 
@@ -40,13 +40,13 @@ class RiskRule(Configured, ABC):
     """Bounds the shares to hold."""
 
     @abstractmethod
-    def bound(self, target: int, now: Situation) -> tuple[int, str]:
+    def bound(self, target: float, now: Situation) -> tuple[float, str]:
         """The most shares of the symbol, long or short, that may be held, and why.
 
         It is asked only where a target adds to a position; what is held may stay.
         """
 
-    def allowed(self, target: int, now: Situation) -> tuple[int, str]:
+    def allowed(self, target: float, now: Situation) -> tuple[float, str]:
         """The target it lets through, and a sentence if that is another one."""
         kept = now.shares if now.shares * target > 0 else 0
         if abs(target) <= abs(kept):
@@ -63,7 +63,7 @@ class RiskRule(Configured, ABC):
 RISK_RULES: Registry[RiskRule] = Registry("risk rule", "strategy_service.risk")
 
 
-def judged(target: int, now: Situation, rules: Iterable[RiskRule]) -> Verdict:
+def judged(target: float, now: Situation, rules: Iterable[RiskRule]) -> Verdict:
     """A target after some rules, each of which sees what those before it left.
 
     Args:
@@ -77,7 +77,7 @@ def judged(target: int, now: Situation, rules: Iterable[RiskRule]) -> Verdict:
     return Verdict(target, found, _outcome(target, found, now.shares), tuple(reasons))
 
 
-def _outcome(asked: int, found: int, held: int) -> Outcome:
+def _outcome(asked: float, found: float, held: float) -> Outcome:
     if found == asked:
         return "passed"
     return "cut" if (found - held) * (asked - held) > 0 else "refused"
@@ -92,7 +92,7 @@ class MaximumShares(RiskRule):
 
     shares: int = whole(1_000, low=1, high=10_000_000, unit="shares", about="The most to hold.")
 
-    def bound(self, target: int, now: Situation) -> tuple[int, str]:  # noqa: ARG002 - always the same
+    def bound(self, target: float, now: Situation) -> tuple[float, str]:  # noqa: ARG002 - always the same
         """So many."""
         return self.shares, f"a position has at most {self.shares:,} shares"
 
@@ -108,7 +108,7 @@ class MaximumPosition(RiskRule):
         0.25, low=0.05, high=4.0, step=0.05, unit="share of the equity", about="In one symbol."
     )
 
-    def bound(self, target: int, now: Situation) -> tuple[int, str]:  # noqa: ARG002 - by the equity
+    def bound(self, target: float, now: Situation) -> tuple[float, str]:  # noqa: ARG002 - by the equity
         """What that share pays for."""
         most = _shares(self.share * now.equity, now.price)
         return most, f"a position is at most {self.share:g} of {now.equity:,.2f} USD"
@@ -125,7 +125,7 @@ class MaximumExposure(RiskRule):
         1.0, low=0.05, high=4.0, step=0.05, unit="share of the equity", about="In all positions."
     )
 
-    def bound(self, target: int, now: Situation) -> tuple[int, str]:  # noqa: ARG002 - by the equity
+    def bound(self, target: float, now: Situation) -> tuple[float, str]:  # noqa: ARG002 - by the equity
         """What the other positions leave of it."""
         left = self.share * now.equity - now.others_gross
         why = (
@@ -157,14 +157,14 @@ class DailyLoss(RiskRule):
     )
     then: str = choice("keep", "keep", "sell", about="What becomes of the position.")
 
-    def allowed(self, target: int, now: Situation) -> tuple[int, str]:
+    def allowed(self, target: float, now: Situation) -> tuple[float, str]:
         """As the others do; with ``sell`` it lets nothing be held after the loss."""
         lost = self._lost(now)
         if self.then == "sell" and target and lost is not None and lost >= self.share:
             return 0, f"{now.symbol}: all is sold, because {self._why(lost)}."
         return super().allowed(target, now)
 
-    def bound(self, target: int, now: Situation) -> tuple[int, str]:
+    def bound(self, target: float, now: Situation) -> tuple[float, str]:
         """Nothing after the loss; no bound before it."""
         lost = self._lost(now)
         if lost is None:
@@ -197,7 +197,7 @@ class NoLateEntry(RiskRule):
         about="Nothing is added from there on.",
     )
 
-    def bound(self, target: int, now: Situation) -> tuple[int, str]:
+    def bound(self, target: float, now: Situation) -> tuple[float, str]:
         """Nothing in the last minutes; no bound before."""
         left = now.minutes_to_close
         if left is None:

@@ -1,10 +1,11 @@
 """What is owned and known at the close of a bar, when a target is chosen."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lake.errors import InvalidError
 from strategy_service.costs import FREE, Costs
+from strategy_service.regulatory import NONE, Rates
 
 
 class SituationError(InvalidError):
@@ -26,8 +27,8 @@ class Situation:
     Attributes:
         symbol: Whose shares are to be traded.
         price: USD per share: the bar's close, without slippage.
-        cash: USD.
-        shares: Of the symbol, held now.
+        cash: USD, what short sales brought included.
+        shares: Of the symbol, held now; below 0 if they are owed.
         costs: What a trade costs beside its price.
         others: Worth of the other positions in USD, short ones below 0.
         others_gross: The same, each counted above 0: what is at stake in them.
@@ -38,6 +39,8 @@ class Situation:
             where it is not known.
         session_equity: What everything was worth when the session began, in USD; None if unknown.
         lowest_equity: The least it was worth in the session so far, now included; None if unknown.
+        whole: Whether only whole shares are traded; millionths otherwise.
+        rates: What regulators take.
 
     Raises:
         SituationError: A figure is not finite, or a price not above 0.
@@ -46,7 +49,7 @@ class Situation:
     symbol: str
     price: float
     cash: float
-    shares: int = 0
+    shares: float = 0
     costs: Costs = FREE
     others: float = 0.0
     others_gross: float = 0.0
@@ -55,6 +58,8 @@ class Situation:
     minutes_to_close: float | None = None
     session_equity: float | None = None
     lowest_equity: float | None = None
+    whole: bool = True
+    rates: Rates = NONE
 
     def __post_init__(self) -> None:
         for name in ("price", "bars_per_year"):
@@ -71,3 +76,25 @@ class Situation:
     def equity(self) -> float:
         """What everything is worth at the price now, in USD."""
         return self.cash + self.shares * self.price + self.others
+
+    @property
+    def free(self) -> float:
+        """USD that more can be bought or sold short for.
+
+        It is the equity less the worth of all positions, short ones counted as long ones: what
+        short sales brought is not spent, and as much again is their collateral. Without short
+        positions it is the cash.
+        """
+        owed = max(-self.shares, 0) * self.price
+        return self.cash - 2 * owed - (self.others_gross - self.others)
+
+    @property
+    def closed(self) -> "Situation":
+        """The same once the symbol's shares were sold (or bought back) at the price now."""
+        return replace(self, cash=self.cash + self.shares * self.price, shares=0)
+
+    @property
+    def mirrored(self) -> "Situation":
+        """The same as if what is owed were held: equity and free cash are what they are."""
+        owed = -self.shares
+        return replace(self, cash=self.cash - 2 * owed * self.price, shares=owed)

@@ -1,8 +1,9 @@
-"""How many shares a signal is worth. Whole shares only.
+"""How many shares a signal is worth.
 
 A sizing turns a signal into a target: the shares to hold. Holding keeps what is held, selling
 wants none, buying wants what the sizing says, as far as the cash pays for it. A signal to buy sells
-nothing, unless the sizing says that it trims. None sells short.
+nothing, unless the sizing says that it trims. None sells short by itself: an execution that does
+asks for the mirrored position (:mod:`strategy_service.execution`).
 """
 
 import math
@@ -10,28 +11,35 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from strategy_service.costs import Costs
+from strategy_service.costs import Costs, paid_for, rounded
 from strategy_service.parameters import Configured, ParameterError, number, whole
 from strategy_service.registry import Registry
+from strategy_service.regulatory import NONE, Rates
 from strategy_service.signals import Direction, Signal
 from strategy_service.situation import Situation
 
 
-def all_in(cash: float, price: float, costs: Costs) -> int:
-    """As many whole shares as cash pays for, fees included; 0 if it does not pay for one.
+def all_in(
+    cash: float, price: float, costs: Costs, rates: Rates = NONE, *, whole: bool = True
+) -> float:
+    """As many shares as cash pays for, fees included; 0 if it does not pay for one.
 
     Args:
         cash: USD.
         price: USD per share that will be paid, slippage included; above 0.
+        rates: What regulators take.
+        whole: Whether only whole shares are traded; millionths otherwise.
 
     >>> all_in(1_000.0, 99.0, Costs(slippage_bps=0, fee_per_share=1.0))
     10
     """
-    each = price + costs.fee(1, price)
-    shares = max(int(cash // each), 0)
-    while shares and shares * price + costs.fee(shares, price) > cash:
-        shares -= 1  # the division and the product round differently
-    return shares
+    wanted = rounded(max(cash, 0.0) / price, whole=whole)
+    return paid_for(
+        wanted,
+        lambda shares: shares * price + costs.fee(shares, price, "buy", rates),
+        max(cash, 0.0),
+        whole=whole,
+    )
 
 
 @dataclass(frozen=True)
@@ -50,10 +58,10 @@ class Sizing(Configured, ABC):
         return ()
 
     @abstractmethod
-    def wanted(self, signal: Signal, now: Situation) -> int:
+    def wanted(self, signal: Signal, now: Situation) -> float:
         """Shares to hold for a signal to buy, whatever the cash pays for."""
 
-    def target(self, signal: Signal, now: Situation) -> int:
+    def target(self, signal: Signal, now: Situation) -> float:
         """The shares to hold.
 
         Returns:
@@ -68,8 +76,18 @@ class Sizing(Configured, ABC):
         wanted = self.wanted(signal, now)
         if wanted <= now.shares:
             return wanted if self.trims else now.shares
-        paid = now.costs.buy_price(now.price)
-        return min(wanted, now.shares + all_in(now.cash, paid, now.costs))
+        return now.shares + _paid_for(wanted - now.shares, now)
+
+
+def _paid_for(more: float, now: Situation) -> float:
+    """As many more shares as the free cash pays for."""
+    paid = now.costs.buy_price(now.price)
+    return paid_for(
+        more,
+        lambda shares: shares * paid + now.costs.fee(shares, paid, "buy", now.rates),
+        max(now.free, 0.0),
+        whole=now.whole,
+    )
 
 
 #: Every sizing, by name.
@@ -84,11 +102,12 @@ class AllIn(Sizing):
     title: ClassVar[str] = "all in"
     source: ClassVar[str] = "the first specification"
 
-    def wanted(self, signal: Signal, now: Situation) -> int:  # noqa: ARG002 - strength does not count
+    def wanted(self, signal: Signal, now: Situation) -> float:  # noqa: ARG002 - strength does not count
         """What is held, or as many as the cash pays for."""
         if now.shares > 0:
             return now.shares
-        return all_in(now.cash, now.costs.buy_price(now.price), now.costs)
+        paid = now.costs.buy_price(now.price)
+        return all_in(now.free, paid, now.costs, now.rates, whole=now.whole)
 
 
 @dataclass(frozen=True)
@@ -108,7 +127,7 @@ class _Share(Sizing):
     def share(self, signal: Signal, now: Situation) -> float | None:
         """Of the equity, from 0 on; None where it is not known."""
 
-    def wanted(self, signal: Signal, now: Situation) -> int:
+    def wanted(self, signal: Signal, now: Situation) -> float:
         """So much of the equity; what is held where the share is not known."""
         share = self.share(signal, now)
         if share is None:
@@ -117,7 +136,7 @@ class _Share(Sizing):
         held = now.shares * now.price
         if now.shares > 0 and share > 0 and abs(worth - held) <= self.band * now.equity:
             return now.shares
-        return int(worth // now.costs.buy_price(now.price))
+        return rounded(worth / now.costs.buy_price(now.price), whole=now.whole)
 
 
 @SIZINGS("fraction")
@@ -159,7 +178,7 @@ class FixedShares(Sizing):
 
     shares: int = whole(100, low=1, high=1_000_000, unit="shares", about="To hold.")
 
-    def wanted(self, signal: Signal, now: Situation) -> int:  # noqa: ARG002 - always the same
+    def wanted(self, signal: Signal, now: Situation) -> float:  # noqa: ARG002 - always the same
         """So many."""
         return self.shares
 

@@ -155,7 +155,7 @@ def test_the_image_runs_as_a_user_of_its_own_with_pinned_versions():
 
 @pytest.mark.parametrize("file", ["Dockerfile", "Makefile"])
 def test_loops_are_compiled_when_barlake_is_installed(file):
-    assert "-m training_service.warming" in (ROOT / file).read_text()
+    assert "-m simulation_service.warming" in (ROOT / file).read_text()
 
 
 def test_a_plain_up_starts_the_five_services():

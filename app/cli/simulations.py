@@ -55,7 +55,7 @@ def simulate(
     from simulation_service.simulation import simulate as run
     from strategy_service.costs import Costs
 
-    given = {
+    given: dict[str, Any] = {
         "slippage_bps": slippage_bps,
         "fee_per_share": fee_per_share,
         "fee_percent": fee_percent,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from feature_service import fingerprint, halves, warming, windows
+from simulation_service import warming as loops
 from training_service import warming as labels
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,7 @@ def test_a_compiled_function_calls_only_those_of_its_file(file):
 def test_nothing_is_left_to_compile_after_warming(file):
     warming.warm()
     labels.warm()
+    loops.warm()
     module, calls = module_of(file), calls_in(file)
     inner = {one for name, called in calls.items() for one in called if one != name}
 

@@ -1,58 +1,46 @@
-"""What filling promises: worked by hand, never flattering, and the fast way is the slow way."""
-
-from datetime import UTC, date, datetime, timedelta
+"""What filling promises: worked by hand, both ways. docs/fills.md is the same in words."""
 
 import numpy as np
-import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from simulation_service import fast, reference
-from simulation_service.market import Market, Mode, PricesError, as_specified, realistic
-from strategy_service.costs import FREE, Costs
-
-BUY, HOLD, SELL = 1, 0, -1
-DAYS = [date(2024, 7, 1), date(2024, 7, 2), date(2024, 7, 3)]
-
-
-def market(*sessions: list[tuple[float, float]]) -> Market:
-    """Bars as (open, close), a minute apart; a list a session."""
-    rows = [
-        {
-            "timestamp": datetime(day.year, day.month, day.day, 13, 30, tzinfo=UTC)
-            + timedelta(minutes=minute),
-            "session_date": day,
-            "open": opening,
-            "close": close,
-        }
-        for day, bars in zip(DAYS, sessions, strict=False)
-        for minute, (opening, close) in enumerate(bars)
-    ]
-    return Market.of("SPY", pl.DataFrame(rows))
-
-
-both_ways = pytest.mark.parametrize("run", [fast.run, reference.run], ids=["fast", "reference"])
-next_open = Mode("next_open", "next_open", FREE)
-
-
-def signals(*wanted: int) -> np.ndarray:
-    return np.array(wanted, dtype=np.int8)
+from simulation_service.market import Mode, PricesError, as_specified, realistic
+from strategy_service.costs import FREE, Costs, CostsError
+from strategy_service.execution import Execution
+from strategy_service.sizing import FixedShares
+from tests.simulation_service.filling import (
+    BUY,
+    HOLD,
+    NEXT_OPEN,
+    SELL,
+    both_ways,
+    market,
+    told,
+    within,
+)
 
 
 @both_ways
 def test_as_specified_by_hand(run):
-    """1,000 USD: 9 shares at the close of 105, sold at 110; 9 at 100, worth 95 at the end."""
+    """1,000 USD: 9 shares at the close of 105, sold at 110; 10 at 100, worth 95 at the end."""
     bars = market([(100, 105), (106, 108), (109, 110), (111, 100), (99, 95)])
-    found = run(bars, signals(BUY, BUY, SELL, BUY, HOLD), 1_000.0, as_specified())
+    found = run(bars, [BUY, BUY, SELL, BUY, HOLD], 1_000.0, as_specified())
 
-    assert [(one.filled, one.side, one.shares, one.price) for one in found.trades] == [
-        (0, "buy", 9, 105),
-        (2, "sell", 9, 110),
-        (3, "buy", 10, 100),
+    assert told(found) == [
+        (0, "buy", 9, 105, "entry"),
+        (2, "sell", 9, 110, "exit"),
+        (3, "buy", 10, 100, "entry"),
     ]
     assert found.equity.tolist() == [1000, 1027, 1045, 1045, 995]
-    assert found.held.tolist() == [9, 9, 0, 10, 10]
+    assert found.held.tolist() == [[9, 9, 0, 10, 10]]
+
+
+@both_ways
+def test_as_specified_leaves_out_stops_caps_and_sizes(run):
+    bars = market([(100, 100), (100, 50), (50, 50)])
+    trading = within(stop_loss=0.01, flat_at_close="yes", entry="limit")
+    found = run(bars, [BUY, HOLD, HOLD], 1_000.0, as_specified(), trading)
+
+    assert told(found) == [(0, "buy", 10, 100, "entry")]
 
 
 @both_ways
@@ -60,7 +48,7 @@ def test_realistic_by_hand(run):
     """10,000 USD at 100 with 1 % slippage and 1 USD a share: 98 shares at 101, and 98 USD of fees."""
     costs = Costs(slippage_bps=100, fee_per_share=1.0)
     bars = market([(90, 95), (100, 110), (120, 130), (140, 100)])
-    found = run(bars, signals(BUY, HOLD, SELL, HOLD), 10_000.0, realistic(costs))
+    found = run(bars, [BUY, HOLD, SELL, HOLD], 10_000.0, realistic(costs))
 
     buy, sell = found.trades
     assert (buy.decided, buy.filled, buy.shares) == (0, 1, 98)
@@ -68,42 +56,38 @@ def test_realistic_by_hand(run):
     assert buy.amount == pytest.approx(98 * 101 + 98)
     assert buy.costs == pytest.approx(98 * 1 + 98)
     assert (sell.decided, sell.filled, sell.shares) == (2, 3, 98)
-    assert sell.price == pytest.approx(138.6)
     assert sell.amount == pytest.approx(98 * 138.6 - 98)
     cash = 10_000 - (98 * 101 + 98)
     end = cash + 98 * 138.6 - 98
     assert found.equity.tolist() == pytest.approx([10_000, cash + 98 * 110, cash + 98 * 130, end])
+    assert found.counts.cut == 1  # 103 shares were wanted at 95
 
 
 @both_ways
-def test_a_decision_at_the_last_bar_of_a_session_lapses(run):
+def test_a_decision_at_the_last_bar_of_a_session_lapses_and_is_repeated_by_the_next(run):
     bars = market([(100, 100), (100, 100)], [(50, 50), (60, 60)])
-    found = run(bars, signals(HOLD, BUY, HOLD, HOLD), 1_000.0, next_open)
+    once = run(bars, [HOLD, BUY, HOLD, HOLD], 1_000.0, NEXT_OPEN)
+    again = run(bars, [HOLD, BUY, BUY, HOLD], 1_000.0, NEXT_OPEN)
 
-    assert found.trades == ()
-
-
-@both_ways
-def test_a_lapsed_decision_is_repeated_by_the_next_signal(run):
-    bars = market([(100, 100), (100, 100)], [(50, 50), (60, 60)])
-    found = run(bars, signals(HOLD, BUY, BUY, HOLD), 1_000.0, next_open)
-
-    assert [(one.decided, one.filled, one.price) for one in found.trades] == [(2, 3, 60)]
+    assert len(once.orders) == 0
+    assert once.counts.lapsed == 1
+    assert told(again) == [(3, "buy", 16, 60, "entry")]
+    assert once.counts.sentences == (
+        "1 orders lapsed at the end of a session, unfilled or filled in part.",
+    )
 
 
 @both_ways
 def test_as_specified_fills_at_the_last_bar_of_a_session_too(run):
-    bars = market([(100, 100), (100, 100)], [(50, 50)])
-    found = run(bars, signals(HOLD, BUY, HOLD), 1_000.0, as_specified())
+    found = run(market([(100, 100)], [(50, 50)]), [BUY, HOLD], 1_000.0, as_specified())
 
-    assert [(one.filled, one.price) for one in found.trades] == [(1, 100)]
-    assert found.equity.tolist() == [1000, 1000, 500]
+    assert told(found) == [(0, "buy", 10, 100, "entry")]
+    assert found.equity.tolist() == [1000, 500]
 
 
 @both_ways
 def test_selling_without_shares_and_buying_with_them_change_nothing(run):
-    bars = market([(10, 10)] * 5)
-    found = run(bars, signals(SELL, BUY, BUY, SELL, SELL), 100.0, as_specified())
+    found = run(market([(10, 10)] * 5), [SELL, BUY, BUY, SELL, SELL], 100.0, as_specified())
 
     assert [one.side for one in found.trades] == ["buy", "sell"]
 
@@ -111,77 +95,114 @@ def test_selling_without_shares_and_buying_with_them_change_nothing(run):
 @both_ways
 def test_cash_for_less_than_a_share_waits_until_it_pays_for_one(run):
     bars = market([(150, 150), (120, 120), (90, 90)])
-    found = run(bars, signals(BUY, BUY, BUY), 100.0, as_specified())
+    found = run(bars, [BUY, BUY, BUY], 100.0, as_specified())
 
-    assert [(one.filled, one.shares) for one in found.trades] == [(2, 1)]
+    assert told(found) == [(2, "buy", 1, 90, "entry")]
+
+
+@both_ways
+def test_an_order_that_the_cash_no_longer_pays_for_is_refused(run):
+    found = run(market([(90, 90), (120, 120)]), [BUY, HOLD], 100.0, NEXT_OPEN)
+
+    assert len(found.orders) == 0
+    assert found.counts.refused == 1
 
 
 @both_ways
 def test_no_signal_no_trade(run):
-    found = run(market([(10, 10)] * 3), signals(HOLD, HOLD, HOLD), 100.0, realistic())
+    found = run(market([(10, 10)] * 3), [HOLD, HOLD, HOLD], 100.0, realistic())
 
-    assert found.trades == ()
     assert found.equity.tolist() == [100, 100, 100]
+    assert found.counts.sentences == ()
 
 
-price = st.integers(1, 30_000).map(lambda cents: cents / 100)
-sessions = st.lists(
-    st.lists(st.tuples(price, price), min_size=1, max_size=12), min_size=1, max_size=3
-)
-rates = st.floats(0, 200)
-modes = st.one_of(
-    st.just(as_specified()),
-    st.builds(
-        lambda slippage, fee, percent: realistic(Costs(slippage, fee, percent)),
-        rates,
-        st.floats(0, 1),
-        st.floats(0, 2),
-    ),
-)
+@both_ways
+def test_a_minute_without_a_bar_fills_nothing_and_the_next_one_does(run):
+    bars = market([(100, 100), (70, 70)], minutes=[0, 9])
+
+    assert told(run(bars, [BUY, HOLD], 700.0, NEXT_OPEN)) == [(1, "buy", 7, 70, "entry")]
 
 
-@settings(max_examples=300, deadline=None)
-@given(bars=sessions, mode=modes, cash=st.floats(1, 1e5), data=st.data())
-def test_the_fast_way_gives_the_orders_and_the_curve_of_the_slow_one(bars, mode, cash, data):
-    prices = market(*bars)
-    rows = len(prices.close)
-    wanted = data.draw(st.lists(st.sampled_from([BUY, HOLD, SELL]), min_size=rows, max_size=rows))
-    slow = reference.run(prices, wanted, cash, mode)
-    quick = fast.run(prices, signals(*wanted), cash, mode)
+@both_ways
+def test_a_halted_bar_fills_nothing_in_either_mode(run):
+    bars = market([(100, 100), (101, 101), (102, 102)], halted=[True, True, False])
 
-    assert quick.trades == slow.trades
-    assert quick.held.tolist() == slow.held.tolist()
-    np.testing.assert_allclose(quick.equity, slow.equity, rtol=0, atol=0.005)
-    assert quick.orders_hash == slow.orders_hash
+    assert told(run(bars, [BUY, HOLD, HOLD], 1_000.0, NEXT_OPEN)) == [(2, "buy", 9, 102, "entry")]
+    assert len(run(bars, [BUY, HOLD, HOLD], 1_000.0, as_specified()).orders) == 0
 
 
-@settings(max_examples=100, deadline=None)
-@given(bars=sessions, mode=modes, cash=st.floats(1, 1e5), data=st.data())
-def test_the_future_never_changes_the_past_of_a_curve(bars, mode, cash, data):
-    prices = market(*bars)
-    rows = len(prices.close)
-    wanted = data.draw(st.lists(st.sampled_from([BUY, HOLD, SELL]), min_size=rows, max_size=rows))
-    seen = data.draw(st.integers(1, rows))
-    so_far = Market.of("SPY", prices.bars.head(seen))
+@both_ways
+def test_one_order_takes_its_share_of_the_volume_and_its_rest_waits_then_lapses(run):
+    """A tenth of 55, 30 and 90 shares: 5, 3 and 9 of the 20 that were wanted; 3 lapse."""
+    day = [(10, 10, 10, 10, volume) for volume in (500, 55, 30, 90)]
+    capped = Mode("capped", "next_open", FREE, participation=0.1)
+    found = run(market(day, day), [BUY] + [HOLD] * 7, 200.0, capped)
 
-    whole = fast.run(prices, signals(*wanted), cash, mode)
-    part = fast.run(so_far, signals(*wanted[:seen]), cash, mode)
-
-    np.testing.assert_array_equal(whole.equity[:seen], part.equity)
+    assert [(one.filled, one.shares) for one in found.trades] == [(1, 5), (2, 3), (3, 9)]
+    assert found.counts.lapsed == 1
+    assert found.held[0, -1] == 17
 
 
-@settings(max_examples=100, deadline=None)
-@given(bars=sessions, mode=modes, cash=st.floats(1, 1e5), data=st.data())
-def test_cash_is_never_owed(bars, mode, cash, data):
-    prices = market(*bars)
-    rows = len(prices.close)
-    wanted = data.draw(st.lists(st.sampled_from([BUY, HOLD, SELL]), min_size=rows, max_size=rows))
-    found = fast.run(prices, signals(*wanted), cash, mode)
+@both_ways
+def test_a_signal_of_the_other_direction_withdraws_what_waits(run):
+    day = [(10, 10, 10, 10, volume) for volume in (500, 50, 50, 50)]
+    capped = Mode("capped", "next_open", FREE, participation=0.1)
+    found = run(market(day), [BUY, SELL, HOLD, HOLD], 200.0, capped)
 
-    assert (found.equity - found.held * prices.close >= -1e-6).all()
+    assert [(one.filled, one.side, one.shares) for one in found.trades] == [
+        (1, "buy", 5),
+        (2, "sell", 5),
+    ]
+    assert found.counts.withdrawn == 1
+
+
+@both_ways
+def test_fractions_of_a_share_are_bought_by_choice(run):
+    trading = within(shares="fractional")
+    found = run(market([(30, 30), (30, 30)]), [BUY, HOLD], 100.0, NEXT_OPEN, trading)
+
+    assert found.trades[0].shares == 3.333333
+    assert found.equity[-1] == pytest.approx(100)
+
+
+@both_ways
+def test_everything_is_sold_at_the_close_by_choice_with_slippage(run):
+    mode = realistic(Costs(slippage_bps=100, fee_per_share=0))
+    bars = market([(100, 100), (100, 110), (115, 120)], [(90, 90)])
+    found = run(bars, [BUY, HOLD, HOLD, HOLD], 1_010.0, mode, within(flat_at_close="yes"))
+
+    assert told(found) == [
+        (1, "buy", 10, 101, "entry"),
+        (2, "sell", 10, 118.8, "flat"),
+    ]
+    assert found.equity.tolist() == pytest.approx([1_010, 1_100, 1_188, 1_188])
+
+
+@both_ways
+def test_a_sizing_of_fixed_shares_buys_them(run):
+    from simulation_service.trading import Trading
+
+    trading = Trading(FixedShares(shares=3), (), Execution())
+
+    assert told(run(market([(10, 10)] * 2), [BUY, HOLD], 100.0, NEXT_OPEN, trading)) == [
+        (1, "buy", 3, 10, "entry")
+    ]
 
 
 @pytest.mark.parametrize("odd", [0.0, -3.0, float("nan"), float("inf")])
 def test_a_price_nobody_can_trade_at_is_named(odd):
     with pytest.raises(PricesError, match="SPY has a price at 2024-07-01T13:31"):
         market([(1.0, 1.0), (odd, 1.0)])
+
+
+def test_a_cap_that_cannot_be_is_named():
+    with pytest.raises(CostsError, match="participation must be a number from 0, was -1"):
+        realistic(participation=-1.0)
+
+
+def test_a_mode_names_all_its_costs():
+    facts = realistic(Costs(spread_bps=3.0), participation=0.1).facts
+
+    assert facts["spread_bps"] == 3.0
+    assert facts["participation"] == 0.1
+    assert np.isfinite([value for value in facts.values() if not isinstance(value, str)]).all()

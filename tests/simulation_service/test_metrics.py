@@ -13,24 +13,31 @@ from hypothesis import strategies as st
 
 from simulation_service.metrics import max_drawdown, measure, session_ends, sharpe
 from simulation_service.returns import CurveError
-from simulation_service.run import Run, Trade
+from simulation_service.run import Orders, Run, Trade
 
 
 def trade(row: int, side: str, shares: int, price: float, costs: float = 0.0) -> Trade:
-    amount = shares * price + (costs if side == "buy" else -costs)
-    return Trade(row, row, side, shares, price, costs, amount)
+    """A long position's entry, or all of its exit."""
+    buys = side == "buy"
+    amount = shares * price + (costs if buys else -costs)
+    why, after = ("entry", shares) if buys else ("exit", 0)
+    return Trade(row, row, side, shares, price, costs, amount, why, after=after)
+
+
+def orders(*trades: Trade) -> Orders:
+    return Orders.of(trades)
 
 
 #: Two sessions of two bars: 10 shares bought at 100 and sold at 110, and 10 again at 110, held.
 RUN = Run(
     cash=1_100.0,
-    trades=(
+    orders=orders(
         trade(0, "buy", 10, 100.0, 1.0),
         trade(1, "sell", 10, 110.0, 1.0),
         trade(2, "buy", 10, 110.0, 1.0),
     ),
     equity=np.array([1_099.0, 1_198.0, 1_197.0, 998.0]),
-    held=np.array([10, 0, 10, 10]),
+    held=np.array([[10.0, 0, 10, 10]]),
 )
 SESSION = np.array([1, 1, 2, 2])
 
@@ -61,7 +68,7 @@ def test_a_curve_that_lost_everything_has_no_sharpe():
 
 
 def test_a_fall_below_the_cash_at_the_beginning_is_a_drawdown():
-    found = measure(Run(100.0, (), np.array([90.0]), np.array([0])), np.array([1]), 252)
+    found = measure(Run(100.0, orders(), np.array([90.0]), np.zeros((1, 1))), np.array([1]), 252)
 
     assert found.max_drawdown == pytest.approx(-0.1)
     assert found.win_rate is None
@@ -74,9 +81,9 @@ def test_a_curve_that_only_rises_has_no_drawdown():
 def test_a_trade_that_costs_more_than_it_brings_is_not_won():
     lost = Run(
         cash=100.0,
-        trades=(trade(0, "buy", 1, 50.0, 1.0), trade(1, "sell", 1, 51.5, 1.0)),
+        orders=orders(trade(0, "buy", 1, 50.0, 1.0), trade(1, "sell", 1, 51.5, 1.0)),
         equity=np.array([99.0, 99.5]),
-        held=np.array([1, 0]),
+        held=np.array([[1.0, 0]]),
     )
 
     assert measure(lost, np.array([1, 1]), 252).win_rate == 0
@@ -123,7 +130,7 @@ def test_a_run_beside_itself_has_beta_one():
 
 
 def test_shares_that_are_owed_are_exposure_too():
-    short = replace(RUN, held=np.array([-10, 0, -10, 0]))
+    short = replace(RUN, held=np.array([[-10.0, 0, -10, 0]]))
 
     assert measure(short, SESSION, 252).exposure == 0.5
 
@@ -150,7 +157,7 @@ def test_a_benchmark_of_other_bars_is_refused():
 @given(steps=st.lists(st.floats(-100, 100), min_size=1, max_size=30), width=st.integers(1, 5))
 def test_no_figure_is_ever_nan_or_infinite(steps, width):
     equity = 100 + np.cumsum(steps)
-    run = Run(100.0, (), equity, np.zeros(len(equity), dtype=np.int64))
+    run = Run(100.0, orders(), equity, np.zeros((1, len(equity))))
 
     facts = measure(run, np.arange(len(equity)) // width, 252, benchmark=run).facts
 

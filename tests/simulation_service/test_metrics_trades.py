@@ -19,7 +19,7 @@ from simulation_service.trade_statistics import (
     trade_statistics,
     turnover,
 )
-from tests.simulation_service.test_metrics import RUN, trade
+from tests.simulation_service.test_metrics import RUN, orders, trade
 
 OPEN = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
 
@@ -131,11 +131,11 @@ def test_a_run_becomes_round_trips():
     assert found["exit_time"].to_list() == [OPEN + timedelta(minutes=1), None]
     assert found["costs"].to_list() == [2.0, 1.0]
     assert (found["received"] - found["paid"]).sum() == pytest.approx(RUN.equity[-1] - RUN.cash)
-    assert [rows.tolist() for rows in closed_rows(RUN)] == [[0], [1]]
+    assert [rows.tolist() for rows in closed_rows(RUN)] == [[0], [1], [1]]
 
 
 def test_a_run_without_trades_has_no_round_trips():
-    found = round_trips(replace(RUN, trades=()), symbol="SPY")
+    found = round_trips(replace(RUN, orders=orders()), symbol="SPY")
 
     assert found.is_empty()
     assert found.schema == ROUND_TRIPS
@@ -155,7 +155,7 @@ def test_the_profits_add_up_to_what_the_purse_gained(prices, last):
     flows = sum(-one.amount if one.side == "buy" else one.amount for one in made)
     worth = 10 * last if sides[-1] == "buy" else 0.0
     equity = np.full(len(prices), 1e4 + flows + worth)
-    run = Run(1e4, tuple(made), equity, np.zeros(len(prices), dtype=np.int64))
+    run = Run(1e4, orders(*made), equity, np.zeros((1, len(prices))))
 
     found = attribution(round_trips(run, symbol="SPY"), "symbol", run.cash)
 

@@ -12,6 +12,7 @@ from lake.simulations import equity, orders, simulations
 from simulation_service import main, reference
 from simulation_service.market import Market, realistic
 from simulation_service.simulation import SimulationError, simulate
+from simulation_service.trading import Said, Trading
 from strategy_service.costs import Costs
 from strategy_service.strategies import ModelStrategy, PredictionError
 from tests.feature_service.walks import SOURCE, put, random_walk
@@ -64,7 +65,8 @@ def test_the_stored_orders_are_those_of_the_slow_reference(store, model_id):
         zip(rows["timestamp"], ModelStrategy(model).signals(rows)["direction"], strict=True)
     )
     wanted = [said.get(moment, 0) for moment in bars["timestamp"]]
-    slow = reference.run(Market.of("SPY", bars), wanted, 100_000.0, realistic())
+    said = [Said.plainly(wanted)]
+    slow = reference.run([Market.of("SPY", bars)], said, Trading(), 100_000.0, realistic())
 
     found = orders(store, real.simulation_id)
     assert real.stored.orders_hash == slow.orders_hash

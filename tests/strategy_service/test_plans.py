@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lake.errors import InvalidError
 from strategy_service import page
+from strategy_service.execution import EXECUTIONS, Execution
 from strategy_service.parameters import Configured, ParameterError
 from strategy_service.plans import Plan, plan_of, read_plan
 from strategy_service.registry import Registry
@@ -19,7 +20,7 @@ from strategy_service.rules.sma_cross import SmaCross
 from strategy_service.sizing import SIZINGS, AllIn, Fraction, VolatilityTarget
 from strategy_service.strategies import BuyAndHold
 
-REGISTRIES: list[Registry] = [STRATEGIES, SIZINGS, RISK_RULES]
+REGISTRIES: list[Registry] = [STRATEGIES, SIZINGS, RISK_RULES, EXECUTIONS]
 EVERY = [one for registry in REGISTRIES for one in registry.all().values()]
 every_one = pytest.mark.parametrize("kind", EVERY, ids=lambda one: one.key)
 
@@ -48,6 +49,7 @@ plans = st.builds(
     strategy=configured(STRATEGIES),
     sizing=configured(SIZINGS),
     risk=st.lists(configured(RISK_RULES), max_size=3).map(tuple),
+    execution=configured(EXECUTIONS),
 )
 
 
@@ -63,12 +65,15 @@ def test_a_plan_is_read_as_the_page_shows_it():
     )
 
     assert read_plan(text) == Plan(
-        SmaCross(fast=20, slow=50), Fraction(most=0.5), (NoLateEntry(minutes=30),)
+        SmaCross(fast=20, slow=50),
+        Fraction(most=0.5),
+        (NoLateEntry(minutes=30),),
+        Execution(stop_loss=0.02),
     )
 
 
 def test_what_a_plan_leaves_out_is_as_usual():
-    assert read_plan('[strategy]\nname = "sma_cross"') == Plan(SmaCross(), AllIn(), ())
+    assert read_plan('[strategy]\nname = "sma_cross"') == Plan(SmaCross(), AllIn(), (), Execution())
 
 
 def test_a_whole_number_stands_for_a_number_too():
@@ -90,7 +95,7 @@ def test_a_plan_names_what_strategy_and_sizing_read_once():
     [
         ("strategy", "The plan is no TOML"),
         ("", 'The plan has no strategy: write it as [strategy] with name = "sma_cross".'),
-        ("[strategies]", "A plan has no 'strategies'; it has strategy, sizing, risk."),
+        ("[strategies]", "A plan has no 'strategies'; it has strategy, sizing, risk, execution."),
         ('strategy = "sma_cross"', "strategy must be a table with name and parameters."),
         ("[strategy]", "needs a name, a text, and parameters in a table [strategy.parameters]."),
         (

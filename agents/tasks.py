@@ -258,13 +258,13 @@ def features(self: Task, job_id: str | None = None) -> dict[str, Any]:
 
 @celery.task(name="train", bind=True, throws=(LakeError,))
 def train(self: Task, job_id: str) -> dict[str, Any]:
-    """Queue door of :func:`training_service.training.train`; safe to deliver twice."""
+    """Queue door of :func:`agents.research.train`; safe to deliver twice."""
     return _work(self, job_id)
 
 
 @celery.task(name="simulate", bind=True, throws=(LakeError,))
 def simulate(self: Task, job_id: str) -> dict[str, Any]:
-    """Queue door of :func:`simulation_service.simulation.simulate`; safe to deliver twice."""
+    """Queue door of :func:`agents.research.simulate`; safe to deliver twice."""
     return _work(self, job_id)
 
 

@@ -149,18 +149,15 @@ def _features(shop: Workshop, job: Job) -> dict[str, Any]:
 
 
 def _train(shop: Workshop, job: Job) -> dict[str, Any]:
-    from training_service import training
+    from agents import research
 
-    asked = {"symbols": [job.symbol], **job.params}
-    model = training.train(shop.lake(), **asked)
-    return {"model_id": model.model_id, "fresh": model.fresh, "metrics": dict(model.metrics)}
+    return research.train(shop.lake(), shop.journal, job)
 
 
 def _simulate(shop: Workshop, job: Job) -> dict[str, Any]:
-    from simulation_service import simulation
+    from agents import research
 
-    results = simulation.simulate(shop.lake(), **job.params)
-    return {"simulations": [result.simulation_id for result in results]}
+    return research.simulate(shop.lake(), shop.journal, job)
 
 
 def _upkeep(shop: Workshop, job: Job) -> dict[str, Any]:

@@ -53,7 +53,7 @@ _YEAR_OF_BARS = 252.0 * 390.0
 
 def can(markets: Sequence[Market], trading: Trading, mode: Mode) -> bool:
     """Whether this way knows how: one market, no risk rules, a sizing of ours."""
-    left = trading.under(mode)
+    left = trading.under(mode, 1)
     kinds = (AllIn, FixedShares, Fraction, VolatilityTarget)
     return len(markets) == 1 and not left.risk and type(left.sizing) in kinds
 
@@ -68,7 +68,7 @@ def run(
     bars_per_year: float = _YEAR_OF_BARS,
 ) -> Run:
     """The same as :func:`simulation_service.reference.run` of one market without risk rules."""
-    left = trading.under(mode)
+    left = trading.under(mode, 1)
     state = np.zeros(21)
     state[CASH] = cash
     bars = len(market.close)

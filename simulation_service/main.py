@@ -1,28 +1,18 @@
-"""``python -m simulation_service.main [MODEL_ID]``: simulate a model, by default the newest."""
+"""``python -m simulation_service.main [MODEL_ID]``: simulate a model or a strategy against buy and hold."""
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feature_service.door import answer, say
-from lake import Lake
-from lake.errors import MissingError
-from lake.models import models
 from lake.opening import open_by
 from lake.settings import load_settings
+from simulation_service.asking import run_simulation
 from simulation_service.honesty.verdict import told
-from simulation_service.simulation import MODES, SimulationResult, simulate
-from strategy_service.costs import Costs
-
-_USUAL = Costs()
-
-
-class NoModelError(MissingError):
-    """A lake without models."""
-
-    def __str__(self) -> str:
-        return "There is no model yet. Train one with `barlake train`."
+from simulation_service.prepared import MODES, SimulationError
+from simulation_service.simulation import SimulationResult
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -34,40 +24,50 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m simulation_service.main",
-        description="Simulate a model on bars it has not seen, against buy and hold.",
+        description="Simulate a model on bars it has not seen, or a strategy, against buy and hold.",
     )
     parser.add_argument("model_id", nargs="?", help="the newest model without one")
+    parser.add_argument("--strategy", help="a rule instead of a model, like sma_cross")
+    parser.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="of a rule: whose bars")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="of the rule"
+    )
+    parser.add_argument("--retrain", type=int, help="train the model anew every so many sessions")
     parser.add_argument("--mode", default="both", help=f"{', '.join(MODES)} (both)")
     parser.add_argument("--start", help="New York session date or time (the model's test start)")
     parser.add_argument("--end", help="New York session date or time (the newest)")
     parser.add_argument("--cash", type=float, default=100_000.0, help="USD (100000)")
-    parser.add_argument("--slippage-bps", type=float, default=_USUAL.slippage_bps)
-    parser.add_argument("--fee-per-share", type=float, default=_USUAL.fee_per_share, help="USD")
-    parser.add_argument("--fee-percent", type=float, default=_USUAL.fee_percent)
+    parser.add_argument("--slippage-bps", type=float)
+    parser.add_argument("--fee-per-share", type=float, help="USD")
+    parser.add_argument("--fee-percent", type=float)
     return parser
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    costs = Costs(options.slippage_bps, options.fee_per_share, options.fee_percent)
+    names = ("slippage_bps", "fee_per_share", "fee_percent")
+    costs = {name: value for name in names if (value := getattr(options, name)) is not None}
+    kept = ("model_id", "strategy", "symbols", "retrain", "mode", "start", "end", "cash")
+    asked = {name: getattr(options, name) for name in kept}
     with open_by(load_settings()) as opened:
-        results = simulate(
-            opened,
-            options.model_id or _newest(opened),
-            options.mode,
-            start=options.start,
-            end=options.end,
-            cash=options.cash,
-            costs=costs,
+        results = run_simulation(
+            opened, asked | {"costs": costs or None, "parameters": _parameters(options.param)}
         )
     for line in report(results):
         say(line)
 
 
-def _newest(opened: Lake) -> str:
-    found = models(opened)
-    if found.is_empty():
-        raise NoModelError
-    return str(found["model_id"][0])
+def _parameters(given: Sequence[str]) -> dict[str, Any] | None:
+    found = {}
+    for one in given:
+        name, sign, value = (part.strip() for part in one.partition("="))
+        if not (name and sign and value):
+            problem = f"{one[:40]!r} is no parameter. Write it as NAME=VALUE."
+            raise SimulationError(problem)
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found or None
 
 
 def report(results: Sequence[SimulationResult]) -> list[str]:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 import numpy as np
@@ -120,6 +121,30 @@ class Market:
         )
 
     @property
+    def adjusted_open(self) -> Floats:
+        """Opening prices in the shares of the last bar, so that they compare across splits."""
+        prices = self.open.copy()
+        for one in self.splits:
+            prices[: one.row] /= one.value
+        return prices
+
+    def between(self, first: date, last: date) -> "Market":
+        """The bars of some sessions, both included; what happened before the first is not held."""
+        days = self.bars["session_date"]
+        begin, end = days.search_sorted(first, "left"), days.search_sorted(last, "right")
+        rows = slice(int(begin), int(end))
+        taken = {
+            name: getattr(self, name)[rows] for name in (*_PRICES, "volume", "session", "halted")
+        }
+        return replace(
+            self,
+            bars=self.bars[rows],
+            **taken,
+            splits=_within(self.splits, rows),
+            dividends=_within(self.dividends, rows),
+        )
+
+    @property
     def content_hash(self) -> str:
         """The hash of every bar, halt, split and dividend."""
         if not (self.halted.any() or self.splits or self.dividends):
@@ -143,6 +168,11 @@ def _events(told: pl.DataFrame | None, name: str, session: Integers) -> tuple[Ev
         for row, value in zip(rows, known[name], strict=True)
         if 0 < row < len(session)
     )
+
+
+def _within(events: tuple[Event, ...], rows: slice) -> tuple[Event, ...]:
+    found = (Event(one.row - rows.start, one.value) for one in events)
+    return tuple(one for one in found if 0 < one.row < rows.stop - rows.start)
 
 
 def _column(events: tuple[Event, ...], height: int) -> pl.Series:

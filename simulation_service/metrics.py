@@ -137,7 +137,7 @@ def measure(
         total_return=float(run.equity[-1] / run.cash - 1),
         sharpe=sharpe(daily, sessions_per_year),
         max_drawdown=fall.depth,
-        trades=int(np.count_nonzero(run.orders.purpose == 0)),
+        trades=run.entries,
         exposure=run.exposed / len(run.equity),
         costs=float(run.orders.costs.sum()),
         final_equity=float(run.equity[-1]),

@@ -15,11 +15,11 @@ from reporting import colours
 from reporting.drawing import rows_of
 from reporting.formats import count
 from simulation_service.run import Floats
-from simulation_service.tear_curves import histogram
 
 _HEIGHT, _LOW = 320, 200
-_CELL = 30
-_MOST_TEXTS = 200  # cells; in more of them numbers are too small to read
+_CELL, _TALLEST = 30, 640
+#: Cells, and those side by side: in more of them numbers are too small to read on a phone.
+_MOST_TEXTS, _WIDEST_TEXTS = 200, 12
 _STRONG = 0.6  # of the range: beyond, a cell is so dark that its text must be light
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -92,29 +92,80 @@ def exposure_chart(line: Line) -> Any:
     )
 
 
-def profit_chart(profits: Floats) -> Any:
-    """How often round trips brought how much, gains and losses in two colours."""
+@dataclass(frozen=True)
+class Mark:
+    """A value that is marked in a histogram; the legend has its name."""
+
+    name: str
+    at: float
+    colour: str
+    dash: Sequence[int] = (1, 0)
+
+
+def counted(counts: Sequence[int], edges: Sequence[float]) -> pl.DataFrame:
+    """Bins as they are stored: ``low``, ``high`` and ``rows``; one edge more than there are counts."""
+    return pl.DataFrame(
+        {"low": edges[:-1], "high": edges[1:], "rows": counts},
+        schema={"low": pl.Float64, "high": pl.Float64, "rows": pl.Int64},
+    )
+
+
+def histogram_chart(
+    bins: pl.DataFrame, title: str, rows: str, *, form: str = "~g", marks: Sequence[Mark] = ()
+) -> Any:
+    """Bars of counts in one colour, with marks above them.
+
+    Args:
+        bins: ``low``, ``high`` and ``rows``.
+        title: Of the values' axis.
+        rows: What is counted.
+        form: Of the values, of d3.
+    """
     import altair as alt
 
-    bins = histogram(profits).with_columns(
-        kind=pl.when(pl.col("low") < 0).then(pl.lit("loss")).otherwise(pl.lit("gain"))
-    )
-    return (
-        alt.Chart(rows_of(bins.to_dicts()))
-        .mark_bar(binSpacing=1)
+    bars = _bars(bins, title, rows, form).mark_bar(binSpacing=1, color=colours.GREY, opacity=0.55)
+    names = [one.name for one in marks]
+    scale = alt.Scale(domain=names, range=[one.colour for one in marks])
+    dashes = alt.Scale(domain=names, range=[list(one.dash) for one in marks])
+    lines = (
+        alt.Chart(rows_of([{"at": one.at, "name": one.name} for one in marks]))
+        .mark_rule(strokeWidth=2.5)
         .encode(
-            x=alt.X(
-                "low:Q",
-                bin="binned",
-                axis=alt.Axis(format="+.2~%", title="profit, of what was paid"),
-            ),
-            x2="high:Q",
-            y=alt.Y("rows:Q", axis=alt.Axis(title="round trips", tickMinStep=1)),
-            color=alt.Color(
-                "kind:N",
-                scale=alt.Scale(domain=["loss", "gain"], range=[colours.AGAINST, colours.OWN]),
-            ),
+            x="at:Q",
+            color=alt.Color("name:N", scale=scale),
+            strokeDash=alt.StrokeDash("name:N", scale=dashes),
         )
+    )
+    return (alt.layer(bars, lines) if marks else bars).properties(height=_LOW + 40)
+
+
+def parted_chart(
+    bins: pl.DataFrame, title: str, rows: str, *, names: tuple[str, str, str], form: str = "~g"
+) -> Any:
+    """Bars of counts in one colour below 0 and in another above it.
+
+    Args:
+        bins: ``low``, ``high`` and ``rows``.
+        names: Of those below 0, of a bin with values on both sides, and of those above.
+    """
+    import altair as alt
+
+    below, around, above = names
+    kind = (
+        pl.when(pl.col("high") <= 0)
+        .then(pl.lit(below))
+        .when(pl.col("low") >= 0)
+        .then(pl.lit(above))
+        .otherwise(pl.lit(around))
+    )
+    told = bins.with_columns(kind=kind)
+    looks = {below: colours.AGAINST, around: colours.GREY, above: colours.OWN}
+    known = [name for name in looks if name in told["kind"]]
+    scale = alt.Scale(domain=known, range=[looks[name] for name in known])
+    return (
+        _bars(told, title, rows, form)
+        .mark_bar(binSpacing=1)
+        .encode(color=alt.Color("kind:N", scale=scale))
         .properties(height=_LOW + 40)
     )
 
@@ -151,7 +202,8 @@ def heat_map(
     """Values over two parameters: a search's scores, or returns of months.
 
     Where values lie on both sides of 0 the colours do too; a null is an empty cell with a dash.
-    Numbers stand in the cells as long as those are at most 200.
+    Numbers stand in the cells as long as those are at most 200, 12 side by side; otherwise there is a
+    legend of the colours.
 
     Args:
         frame: One row for each pair of ``x`` and ``y``; values are numbers.
@@ -169,30 +221,43 @@ def heat_map(
         if least < 0
         else alt.Scale(domain=[least, largest], range=list(colours.RISING))
     )
-    few = rows.height <= _MOST_TEXTS
+    few = rows.height <= _MOST_TEXTS and rows["x"].n_unique() <= _WIDEST_TEXTS
     base = alt.Chart(rows_of(rows.to_dicts())).encode(
         x=alt.X(
             "x:O",
             sort=columns,
             scale=alt.Scale(domain=list(columns) if columns else alt.Undefined),
-            axis=alt.Axis(title=None if columns else x, labelAngle=0, domain=False, ticks=False),
+            axis=alt.Axis(
+                title=None if columns else x,
+                labelAngle=0,
+                labelOverlap=True,
+                domain=False,
+                ticks=False,
+            ),
         ),
-        y=alt.Y("y:O", axis=alt.Axis(title=None if columns else y, domain=False, ticks=False)),
+        y=alt.Y(
+            "y:O",
+            axis=alt.Axis(
+                title=None if columns else y, labelOverlap=True, domain=False, ticks=False
+            ),
+        ),
     )
     legend = alt.Undefined if not few else None
     cells = base.mark_rect(stroke=colours.GREY, strokeOpacity=0.3).encode(
         color=alt.Color("value:Q", scale=scale, legend=legend, title=value)
     )
-    height = 60 + _CELL * rows["y"].n_unique()
+    height = _CELL * rows["y"].n_unique()
     if not few:
-        return cells.properties(height=height)
+        return cells.properties(height=100 + min(height, _TALLEST))
     format_ = f"isValid(datum.value) ? format(datum.value, '{text}') : '\N{EN DASH}'"
     numbers = (
         base.transform_calculate(told=format_)
         .mark_text()
         .encode(text="told:N", color=alt.Color("ink:N", scale=None))
     )
-    return alt.layer(cells, numbers).resolve_scale(color="independent").properties(height=height)
+    return (
+        alt.layer(cells, numbers).resolve_scale(color="independent").properties(height=60 + height)
+    )
 
 
 def _cells(frame: pl.DataFrame, x: str, y: str, value: str) -> tuple[pl.DataFrame, float, float]:
@@ -222,6 +287,16 @@ def _cells(frame: pl.DataFrame, x: str, y: str, value: str) -> tuple[pl.DataFram
         .otherwise(pl.lit(colours.ON_LIGHT))
     )
     return rows.with_columns(ink=ink), least, largest
+
+
+def _bars(bins: pl.DataFrame, title: str, rows: str, form: str) -> Any:
+    import altair as alt
+
+    return alt.Chart(rows_of(bins.to_dicts())).encode(
+        x=alt.X("low:Q", bin="binned", axis=alt.Axis(format=form, title=title)),
+        x2="high:Q",
+        y=alt.Y("rows:Q", axis=alt.Axis(title=rows, tickMinStep=1)),
+    )
 
 
 def _lines(lines: Sequence[Line], axis: dict[str, Any]) -> Any:

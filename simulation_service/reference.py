@@ -39,7 +39,7 @@ def run(
         cash: USD at the beginning.
         bars_per_year: Bars that a volatility is carried over to a year by.
     """
-    trading = trading.under(mode)
+    trading = trading.under(mode, len(markets))
     broker = SimulatedBroker(markets, trading.execution, cash, mode)
     desk = _Desk(broker, list(said), trading, mode, bars_per_year)
     moments = broker.moments

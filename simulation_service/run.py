@@ -225,6 +225,11 @@ class Run:
         return tuple(self.orders)
 
     @property
+    def entries(self) -> int:
+        """Orders that opened a position or added to one."""
+        return int(np.count_nonzero(self.orders.purpose == 0))
+
+    @property
     def exposed(self) -> int:
         """Bars at whose close something was held or owed."""
         if len(self.held) == 1:

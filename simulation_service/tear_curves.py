@@ -168,7 +168,7 @@ def histogram(values: Floats) -> pl.DataFrame:
 
 
 def _moved(costs: Costs, side: str, shares: float, price: float) -> float:
-    fee = costs.fee(shares, price)  # type: ignore[arg-type]  # whole shares, stored as floats
+    fee = costs.fee(shares, price)
     return -(shares * price + fee) if side == "buy" else shares * price - fee
 
 

@@ -11,7 +11,7 @@ from simulation_service.returns import CurveError
 from strategy_service.execution import Execution
 from strategy_service.plans import Plan
 from strategy_service.risk import RiskRule
-from strategy_service.sizing import AllIn, Sizing
+from strategy_service.sizing import AllIn, Fraction, Sizing
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,23 @@ class Trading:
         """As a plan has it."""
         return cls(plan.sizing, plan.risk, plan.execution)
 
-    def under(self, mode: Mode) -> "Trading":
-        """What is left of it in a mode: fills at the deciding close are all in, without exits."""
+    def under(self, mode: Mode, symbols: int) -> "Trading":
+        """What is left of it in a mode: fills at the deciding close are all in, without exits.
+
+        Several symbols share the purse alike.
+        """
         if mode.fill == "close":
-            return Trading(execution=self.execution.bare)
+            return Trading(sizing=shared_alike(symbols), execution=self.execution.bare)
         return self
+
+
+def shared_alike(symbols: int) -> Sizing:
+    """All the cash for one symbol, the same share of the equity for each of several.
+
+    Raises:
+        ParameterError: There are so many that the share is below what a sizing can be told.
+    """
+    if symbols == 1:
+        return AllIn()
+    share = 1 / symbols
+    return Fraction(most=share, least=share, band=1.0)

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 from lake.errors import InvalidError
 from strategy_service import regulatory
@@ -70,6 +70,13 @@ class Costs:
     def facts(self) -> dict[str, Any]:
         """All of it as JSON."""
         return asdict(self)
+
+    def times(self, factor: float) -> Self:
+        """As many times as dear; what regulators take stays."""
+        dearer = {
+            name: value * factor for name, value in asdict(self).items() if name != "regulatory"
+        }
+        return replace(self, **dearer)
 
     def buy_price(self, price: float, share: float = 0.0) -> float:
         """What a share costs when the bar says ``price``.

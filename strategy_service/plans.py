@@ -65,6 +65,17 @@ class Plan:
         return needs.features(dict.fromkeys((*self.strategy.needs, *self.sizing.needs)))
 
     @property
+    def described(self) -> str:
+        """The rule with its parameters, and what of the rest is not as usual, for a person to read."""
+        usual = Plan(self.strategy)
+        more = [
+            mine.described
+            for mine, other in ((self.sizing, usual.sizing), (self.execution, usual.execution))
+            if mine != other
+        ]
+        return ", ".join([self.strategy.name, *more, *(one.described for one in self.risk)])
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Names and parameters as JSON, as :func:`plan_of` takes them."""
         return {

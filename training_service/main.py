@@ -4,11 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from feature_service.door import answer, say
 from feature_service.main import NothingToBuildError
 from lake import Lake
+from lake.models import StoredModel
 from lake.opening import open_by
 from lake.settings import load_settings
 from training_service.pipelines import PRESETS
@@ -129,11 +131,21 @@ def _first_symbols(opened: Lake) -> list[str]:
 
 
 def report(model: Model) -> list[str]:
-    """What a user wants to know of a model, in lines."""
-    params, metrics = model.stored.params, model.metrics
-    rows, test = params["rows"], metrics["test"]
+    """What a user wants to know of a model that was just trained or found, in lines."""
     state = "trained" if model.fresh else "found, trained before on the same rows"
-    lines = [f"{model.model_id} {model.stored.name}: {state}"]
+    return report_of(model.stored, model.path, state)
+
+
+def report_of(stored: StoredModel, path: Path, state: str = "registered") -> list[str]:
+    """What a user wants to know of a model, in lines.
+
+    Args:
+        path: Of its file.
+        state: What was done with it just now.
+    """
+    params, metrics = stored.params, stored.metrics
+    rows, test = params["rows"], metrics["test"]
+    lines = [f"{stored.model_id} {stored.name}: {state}"]
     lines += [
         f"joining {one['symbol']} on the minute costs {one['lost']:,} rows ({one['share']:.1%})"
         for one in params["coverage"]
@@ -152,7 +164,7 @@ def report(model: Model) -> list[str]:
         lines += _total(total, plain)
     lines += _chosen(params, metrics)
     lines += [f"scikit-learn says: {said}" for said in metrics["warnings"]]
-    return [*lines, *metrics.get("notes", []), f"file {model.path}"]
+    return [*lines, *metrics.get("notes", []), f"file {path}"]
 
 
 def _total(total: dict[str, Any], plain: str) -> list[str]:

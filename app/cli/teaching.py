@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,28 @@ def add_group(app: typer.Typer, name: str, text: str) -> typer.Typer:
 
     group.callback(invoke_without_command=True, help=text)(alone)
     app.add_typer(group, name=name, short_help=text.rstrip("."))
+    return group
+
+
+def add_listing(app: typer.Typer, name: str, alone: Callable[..., None]) -> typer.Typer:
+    """Register a group of commands that lists what there is when it is called alone.
+
+    Args:
+        alone: Lists it; takes ``as_json``.
+    """
+    group = typer.Typer(rich_markup_mode=None)
+
+    def listing(
+        context: typer.Context,
+        *,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    ) -> None:
+        if context.invoked_subcommand is None:
+            alone(as_json=as_json)
+
+    full = help_text(alone)
+    group.callback(invoke_without_command=True, help=full)(listing)
+    app.add_typer(group, name=name, short_help=full.partition("\n")[0].rstrip("."))
     return group
 
 

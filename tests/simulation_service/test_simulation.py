@@ -10,8 +10,9 @@ from lake import Fetched, MissingError
 from lake.models import models
 from lake.simulations import equity, orders, simulations
 from simulation_service import main, reference
+from simulation_service.loading import MarketMissingError
 from simulation_service.market import Market, realistic
-from simulation_service.simulation import SimulationError, simulate
+from simulation_service.simulation import SimulationError, Terms, simulate
 from simulation_service.trading import Said, Trading
 from strategy_service.costs import Costs
 from strategy_service.strategies import ModelStrategy, PredictionError
@@ -48,8 +49,8 @@ def test_costs_are_paid_in_the_realistic_mode_only(store, model_id):
 
 
 def test_higher_costs_leave_less(store, model_id):
-    (cheap,) = simulate(store, model_id, "realistic", costs=Costs(slippage_bps=0))
-    (dear,) = simulate(store, model_id, "realistic", costs=Costs(slippage_bps=20))
+    (cheap,) = simulate(store, model_id, "realistic", terms=Terms(costs=Costs(slippage_bps=0)))
+    (dear,) = simulate(store, model_id, "realistic", terms=Terms(costs=Costs(slippage_bps=20)))
 
     assert dear.metrics["final_equity"] < cheap.metrics["final_equity"]
 
@@ -82,7 +83,7 @@ def test_the_stored_orders_are_those_of_the_slow_reference(store, model_id):
 def test_a_sharpe_ratio_is_told_with_what_it_is_worth(store, model_id):
     (first,) = simulate(store, model_id, "realistic")
     other = train(store, ["SPY"], seed=5).model_id
-    (second,) = simulate(store, other, "realistic", start=first.stored.start)
+    (second,) = simulate(store, other, "realistic", terms=Terms(start=first.stored.start))
 
     assert (first.honesty["trials"], second.honesty["trials"]) == (1, 2)
     assert first.honesty["low"] < first.honesty["sharpe"] < first.honesty["high"]
@@ -103,7 +104,7 @@ def test_the_curve_has_a_value_a_session_beside_buy_and_hold(store, model_id):
 
 
 def test_buy_and_hold_returns_what_the_symbol_did(store, model_id):
-    (specified,) = simulate(store, model_id, "as_specified", cash=1e9)
+    (specified,) = simulate(store, model_id, "as_specified", terms=Terms(cash=1e9))
 
     bars = store.bars("SPY", specified.stored.start, regular_only=True)["close"]
     expected = bars[-1] / bars[0] - 1
@@ -126,7 +127,7 @@ def test_the_same_inputs_again_find_the_run(store, model_id):
 )
 def test_other_inputs_are_another_run(store, model_id, other):
     (first,) = simulate(store, model_id, "realistic")
-    (second,) = simulate(store, model_id, "realistic", **other)
+    (second,) = simulate(store, model_id, "realistic", terms=Terms(**other))
 
     assert second.fresh
     assert second.simulation_id != first.simulation_id
@@ -134,7 +135,7 @@ def test_other_inputs_are_another_run(store, model_id, other):
 
 def test_every_strategy_tried_on_the_same_bars_is_counted_once(store, model_id):
     (first,) = simulate(store, model_id, "realistic")
-    simulate(store, model_id, "both", cash=5_000.0)
+    simulate(store, model_id, "both", terms=Terms(cash=5_000.0))
     another = train(store, ["SPY", "QQQ"], label="direction_5").model_id
     (second,) = simulate(store, another, "realistic")
 
@@ -143,7 +144,7 @@ def test_every_strategy_tried_on_the_same_bars_is_counted_once(store, model_id):
 
 
 def test_bars_the_model_was_trained_on_run_with_a_loud_warning(store, model_id):
-    (flattered,) = simulate(store, model_id, "realistic", start="2024-06-25")
+    (flattered,) = simulate(store, model_id, "realistic", terms=Terms(start="2024-06-25"))
 
     assert any("it had seen them" in warning for warning in flattered.warnings)
     stored = store.sql("SELECT metrics FROM simulations")["metrics"].item()
@@ -164,7 +165,7 @@ def test_behind_the_last_session_of_a_context_symbol_nothing_is_simulated(store,
 
     (after,) = simulate(store, model_id, "realistic")
     assert after.simulation_id == before.simulation_id
-    (asked,) = simulate(store, model_id, "realistic", end="2024-08-02")
+    (asked,) = simulate(store, model_id, "realistic", terms=Terms(end="2024-08-02"))
     assert asked.stored.end.date() == date(2024, 8, 2)
 
 
@@ -183,7 +184,7 @@ def test_a_sharpe_ratio_of_a_few_sessions_comes_with_a_warning(store, model_id):
 
 
 def test_cash_that_never_pays_for_a_share_is_said(store, model_id):
-    (poor,) = simulate(store, model_id, "realistic", cash=10.0)
+    (poor,) = simulate(store, model_id, "realistic", terms=Terms(cash=10.0))
 
     assert poor.metrics["trades"] == 0
     assert any("never paid for one share" in warning for warning in poor.warnings)
@@ -205,14 +206,14 @@ def test_a_run_that_fails_is_in_the_ledger_with_its_reason(store, model_id, monk
 
 
 def test_a_range_without_bars_is_a_sentence(store, model_id):
-    with pytest.raises(SimulationError, match="SPY has no bars of regular hours in that range"):
-        simulate(store, model_id, start="2025-01-01")
+    with pytest.raises(MarketMissingError, match="SPY has no bars of regular hours in that range"):
+        simulate(store, model_id, terms=Terms(start="2025-01-01"))
 
 
 @pytest.mark.parametrize("cash", [0.0, -1.0, float("nan"), float("inf")])
 def test_cash_that_cannot_be_is_a_sentence(store, model_id, cash):
     with pytest.raises(SimulationError, match="cash to begin with must be above 0"):
-        simulate(store, model_id, cash=cash)
+        simulate(store, model_id, terms=Terms(cash=cash))
     assert simulations(store).is_empty()
 
 

@@ -1,0 +1,101 @@
+"""What a strategy says at the bars of a market: signals of its rows, brought to the bars that are traded."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lake.errors import InvalidError, LakeError
+from simulation_service.market import Market
+from simulation_service.trading import Said
+from strategy_service.plans import Plan
+from strategy_service.signals import Direction
+from strategy_service.strategies import Strategy
+
+#: The feature that risk rules ask the time by.
+CLOCK = "minutes_to_close"
+
+Places = NDArray[np.int64]
+
+
+class StrategyBrokeError(InvalidError):
+    """A strategy that raised what it should not."""
+
+    def __init__(self, strategy: str, symbol: str, error: str) -> None:
+        super().__init__(strategy, symbol, error)
+        self.strategy, self.symbol, self.error = strategy, symbol, error
+
+    def __str__(self) -> str:
+        return f"{self.strategy} broke on the bars of {self.symbol}: {self.error}."
+
+
+def places(market: Market, times: pl.Series) -> Places:
+    """For each bar of a market the row of the same minute; -1 where there is none.
+
+    Args:
+        times: Of the rows: ascending, UTC.
+    """
+    known = times.cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
+    wanted = market.bars["timestamp"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
+    if not len(known):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    found = np.searchsorted(known, wanted)
+    inside = np.minimum(found, len(known) - 1)
+    return np.where((found < len(known)) & (known[inside] == wanted), inside, -1)
+
+
+def spoken(strategy: Strategy, symbol: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """What a strategy says in each row, as ``SIGNALS``.
+
+    Raises:
+        StrategyBrokeError: It raised something that is no sentence.
+    """
+    try:
+        return strategy.signals(rows)
+    except LakeError:
+        raise
+    except Exception as error:  # a strategy or an estimator of the user's own may raise anything
+        raise StrategyBrokeError(strategy.name, symbol, _brief(error)) from error
+
+
+def heard(signals: pl.DataFrame, at: Places, **more: pl.Series) -> Said:
+    """What was said at each bar; it holds where nothing was.
+
+    Args:
+        signals: ``direction`` and ``strength``, a row a row.
+        at: As :func:`places` gives them for those rows.
+        more: ``volatility`` and ``minutes_to_close``, a value a row; NaN where nothing was said.
+    """
+    return Said(
+        directions=_taken(signals["direction"], at, int(Direction.HOLD)).astype(np.int8),
+        strengths=_taken(signals["strength"], at, 0.0),
+        **{name: _taken(column, at, np.nan) for name, column in more.items()},
+    )
+
+
+def said_by(plan: Plan, market: Market, rows: pl.DataFrame, at: Places) -> Said:
+    """What a plan says at each bar of a market.
+
+    Args:
+        rows: Bars with all that the plan reads, and the feature ``CLOCK``.
+
+    Raises:
+        StrategyBrokeError: The strategy raised.
+    """
+    signals = spoken(plan.strategy, market.symbol, rows)
+    more = {"minutes_to_close": rows[CLOCK]}
+    if plan.sizing.needs:
+        more["volatility"] = rows[plan.sizing.needs[0]]
+    return heard(signals, at, **more)
+
+
+def _taken(column: pl.Series, at: Places, otherwise: float) -> NDArray[Any]:
+    values = column.cast(pl.Float64).fill_null(otherwise).to_numpy()
+    if not len(values):
+        return np.full(len(at), otherwise)
+    return np.where(at >= 0, values[at], otherwise)
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200].rstrip(".")

@@ -145,7 +145,6 @@ def parted_chart(
     """Bars of counts in one colour below 0 and in another above it.
 
     Args:
-        bins: ``low``, ``high`` and ``rows``.
         names: Of those below 0, of a bin with values on both sides, and of those above.
     """
     import altair as alt
@@ -225,8 +224,8 @@ def heat_map(
     base = alt.Chart(rows_of(rows.to_dicts())).encode(
         x=alt.X(
             "x:O",
-            sort=columns,
-            scale=alt.Scale(domain=list(columns) if columns else alt.Undefined),
+            sort=None,
+            scale=alt.Scale(domain=list(columns or rows["x"].unique().sort())),
             axis=alt.Axis(
                 title=None if columns else x,
                 labelAngle=0,
@@ -237,6 +236,8 @@ def heat_map(
         ),
         y=alt.Y(
             "y:O",
+            sort=None,
+            scale=alt.Scale(domain=rows["y"].unique().sort().to_list()),
             axis=alt.Axis(
                 title=None if columns else y, labelOverlap=True, domain=False, ticks=False
             ),
@@ -247,17 +248,16 @@ def heat_map(
         color=alt.Color("value:Q", scale=scale, legend=legend, title=value)
     )
     height = _CELL * rows["y"].n_unique()
-    if not few:
-        return cells.properties(height=100 + min(height, _TALLEST))
-    format_ = f"isValid(datum.value) ? format(datum.value, '{text}') : '\N{EN DASH}'"
-    numbers = (
-        base.transform_calculate(told=format_)
-        .mark_text()
-        .encode(text="told:N", color=alt.Color("ink:N", scale=None))
-    )
-    return (
-        alt.layer(cells, numbers).resolve_scale(color="independent").properties(height=60 + height)
-    )
+    if few:
+        format_ = f"isValid(datum.value) ? format(datum.value, '{text}') : '\N{EN DASH}'"
+        told = base.transform_calculate(told=format_)
+    else:  # the cell of a null would take its row and its column with it
+        told = base.transform_filter("!isValid(datum.value)").transform_calculate(
+            told="'\N{EN DASH}'"
+        )
+    numbers = told.mark_text().encode(text="told:N", color=alt.Color("ink:N", scale=None))
+    whole = alt.layer(cells, numbers).resolve_scale(color="independent")
+    return whole.properties(height=60 + height if few else 100 + min(height, _TALLEST))
 
 
 def _cells(frame: pl.DataFrame, x: str, y: str, value: str) -> tuple[pl.DataFrame, float, float]:
@@ -293,7 +293,11 @@ def _bars(bins: pl.DataFrame, title: str, rows: str, form: str) -> Any:
     import altair as alt
 
     return alt.Chart(rows_of(bins.to_dicts())).encode(
-        x=alt.X("low:Q", bin="binned", axis=alt.Axis(format=form, title=title)),
+        x=alt.X(
+            "low:Q",
+            bin="binned",
+            axis=alt.Axis(format=form, title=title, tickCount=10, labelOverlap=True),
+        ),
         x2="high:Q",
         y=alt.Y("rows:Q", axis=alt.Axis(title=rows, tickMinStep=1)),
     )

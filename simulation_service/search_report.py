@@ -72,8 +72,8 @@ def _doubts(metrics: Mapping[str, Any]) -> Iterator[str]:
     ahead, behind = best.get("sharpe"), forward.get("sharpe")
     if ahead is not None and behind is not None and ahead > 0 >= behind:
         yield (
-            f"Chosen by the past alone the strategy had a Sharpe ratio of {ratio(behind)}; the "
-            f"{ratio(ahead)} of the best trial were chosen with hindsight."
+            f"Chosen by the past alone the strategy had a Sharpe ratio of {ratio(behind)}; the best "
+            f"trial, with {ratio(ahead)}, was chosen with hindsight."
         )
     if not best:
         yield "No trial has a Sharpe ratio: none of them moved from its cash, so there is no best one."
@@ -89,7 +89,11 @@ def _key_figures(page: Page, metrics: Mapping[str, Any]) -> None:
         if honesty
         else "no interval"
     )
-    luck = f"chance of a true one above the best of {_tries(honesty['trials'])} by luck"
+    luck = (
+        f"chance of a true one above the best of {_tries(honesty['trials'])} by luck"
+        if honesty
+        else "not known"
+    )
     failed = f"{count(metrics.get('failed'))} of them failed"
     left_out = metrics.get("left_out")
     page.figures(
@@ -98,7 +102,7 @@ def _key_figures(page: Page, metrics: Mapping[str, Any]) -> None:
             Figure(
                 "Deflated Sharpe",
                 share(honesty.get("deflated"), 1),
-                luck if honesty else "not known",
+                luck,
             ),
             Figure(
                 "Probability of overfitting",
@@ -289,14 +293,13 @@ def _forward(page: Page, stored: StoredSearch) -> None:
         count(sum(one["trades"] for one in folds)),
     ]
     columns = ["Sharpe before", "Sharpe", "Return", "Entries"]
-    texts = [Column(name, numeric=False) for name in ("Traded from", "to", "Chosen on")]
     missing = (
         f" In {asked - len(folds)} of {asked} blocks nothing could be chosen, and they are left out."
         if asked and asked > len(folds)
         else ""
     )
     page.table(
-        [*texts, *names, *columns],
+        ["Traded from", "to", "Chosen on", *names, *columns],
         [*rows, whole],
         "Each block was traded with what was best in the sessions before it, from a flat position. "
         f"Deepest fall from session end to session end: {share(found['max_drawdown'])}.{missing}",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reporting import change, count, money, number, ratio, share
+from reporting import NONE, change, count, money, number, ratio, share
 
 Format = Callable[[Any], str]
 
@@ -37,6 +37,8 @@ METRICS: Mapping[str, tuple[str, Format]] = {
     "exposure": ("Bars with shares held", share),
     "turnover": ("Turnover, times the equity a year", ratio),
     "costs": ("Fees and slippage (USD)", money),
+    "dividends": ("Dividends, received less paid (USD)", money),
+    "borrow": ("Paid for borrowed shares (USD)", money),
     "sessions": ("Sessions", count),
     "bars": ("Bars", count),
 }
@@ -93,6 +95,15 @@ ATTRIBUTION: Mapping[str, tuple[str, Format]] = {
     "contribution": ("Of the cash at the beginning", change),
 }
 
+#: Of :class:`simulation_service.run.Counts`: what became of orders that were not simply filled.
+COUNTS: Mapping[str, tuple[str, Format]] = {
+    "cut": ("Cut to what the free cash paid for", count),
+    "refused": ("Refused: the cash paid for nothing", count),
+    "lapsed": ("Lapsed at a session's end, unfilled or in part", count),
+    "withdrawn": ("Withdrawn before they were filled", count),
+    "bounded": ("Decisions that risk rules cut or refused", count),
+}
+
 #: What doubled costs and a later fill are looked at in.
 SENSITIVE = ("total_return", "sharpe", "max_drawdown", "trades", "costs", "final_equity")
 _PLAIN = (str, int, float, type(None))
@@ -128,6 +139,34 @@ def spoken(name: str) -> str:
     'Gross exposure'
     """
     return name.replace("_", " ").capitalize()
+
+
+def exact(value: object) -> str:
+    """A parameter with all of its digits: one that is rounded cannot be run again.
+
+    >>> exact(0.12345678), exact(100000.0), exact(1000), exact("atr"), exact(None) == NONE
+    ('0.12345678', '100,000', '1,000', 'atr', True)
+    """
+    return f"{value:,.12g}" if isinstance(value, float) else number(value)
+
+
+def param(value: Any) -> str:
+    """What a run was made from, however deep, in one line.
+
+    >>> param({"name": "sma_cross", "parameters": {"fast": 10, "slow": 50}})
+    'name sma_cross, parameters (fast 10, slow 50)'
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_inner(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_inner, value))
+    return exact(value)
+
+
+def _inner(value: Any) -> str:
+    if isinstance(value, (Mapping, list, tuple)):
+        return f"({param(value)})" if value else NONE
+    return exact(value)
 
 
 def _told(as_text: Format, one: Mapping[str, Any], name: str) -> str:

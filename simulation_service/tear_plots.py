@@ -8,21 +8,22 @@ import numpy as np
 import polars as pl
 
 from lake import Lake
-from lake.simulations import StoredSimulation, equity, orders
+from lake.simulations import StoredSimulation, equity
 from reporting import Page, change, count, money, ratio, share
 from reporting.colours import AGAINST, DASHED, DOTTED, OTHER, OWN, SOLID
 from simulation_service import plots
 from simulation_service import tear_curves as curves
+from simulation_service import tear_figures as named
 from simulation_service.plots import Line
 from simulation_service.run import Floats
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FEW = 2
+_FEW, _NAMED = 2, 6
 
 
 @dataclass(frozen=True)
 class Told:
-    """A run that is done, with its curve and its orders.
+    """A run that is done, with its curve.
 
     Attributes:
         name: In legends.
@@ -33,7 +34,6 @@ class Told:
     stored: StoredSimulation
     name: str
     curve: pl.DataFrame
-    orders: pl.DataFrame
     daily: Floats
     against: Floats
 
@@ -44,7 +44,7 @@ class Told:
         daily, against = (
             np.append(cash, curve[column].to_numpy()) for column in ("equity", "benchmark")
         )
-        return cls(stored, name, curve, orders(lk, stored.simulation_id), daily, against)
+        return cls(stored, name, curve, daily, against)
 
     @property
     def dates(self) -> pl.Series:
@@ -143,16 +143,17 @@ def _months(page: Page, run: Told) -> None:
         "Returns by month, in percent",
         plots.month_chart(months),
         alt=f"Returns of {len(months)} months; the table behind it has the same numbers",
-        caption=f"Of the {run.name}, costs included. Months at both ends may be parts of months.",
+        caption=f"Of the {run.name}, costs included. {_partial(months)}",
     )
     page.table(
-        ["Month", "Run", "Buy and hold", "Difference"],
+        ["Month", "Run", "Buy and hold", "Difference", "Sessions"],
         [
             [
-                f"{_MONTHS[one['month'] - 1]} {one['year']}",
+                _month(one),
                 change(one["return"]),
                 change(one.get("benchmark")),
                 _difference(one["return"], one.get("benchmark")),
+                f"{count(one.get('sessions'))} of {count(one.get('expected'))}",
             ]
             for one in months
         ],
@@ -161,56 +162,93 @@ def _months(page: Page, run: Told) -> None:
     )
 
 
+def _month(one: Mapping[str, Any]) -> str:
+    return f"{_MONTHS[one['month'] - 1]} {one['year']}"
+
+
+def _partial(months: Sequence[Mapping[str, Any]]) -> str:
+    """Which months lack sessions, by their ends if they are many."""
+    partial = [_month(one) for one in months if one.get("partial")]
+    if not partial:
+        return "All of them are whole months."
+    if len(partial) <= _NAMED:
+        return f"Not whole months, for the run has not all of their sessions: {', '.join(partial)}."
+    return (
+        f"{len(partial)} of them are not whole months, from {partial[0]} to {partial[-1]}; the table "
+        "has their sessions."
+    )
+
+
 def _difference(own: float | None, against: float | None) -> str | None:
     return None if own is None or against is None else change(own - against)
 
 
 def _trades(page: Page, run: Told) -> None:
-    moved = curves.amounts(run.orders, run.stored.params)
-    found = None if moved is None else curves.profits(run.orders, moved)
-    if moved is None or found is None:
-        page.paragraph(
-            "The stored orders are not round trips of one symbol, so neither their profits nor what "
-            "was held is drawn."
-        )
-        return
-    if not curves.agree(found, moved, run.stored.metrics["strategy"]):
-        page.paragraph(
-            "The stored orders alone do not give the figures of this run (fees or dividends are not "
-            "among them), so neither profits nor what was held is drawn."
-        )
-        return
-    _profits(page, run, found)
-    _exposure(page, run, moved)
+    _profits(page, run)
+    _exposure(page, run)
+    _counts(page, run)
 
 
-def _profits(page: Page, run: Told, found: Floats) -> None:
-    if not len(found):
+def _profits(page: Page, run: Told) -> None:
+    stored: Mapping[str, Any] | None = run.stored.metrics.get("profits")
+    if stored is None:
+        page.paragraph("How the profits of its round trips are spread is not stored with this run.")
+        return
+    if not stored["round_trips"]:
         page.paragraph("No round trip was closed, so there is no distribution of profits.")
         return
-    won = int((found > 0).sum())
+    figures = run.stored.metrics["strategy"]
+    trips, edges = count(stored["round_trips"]), stored["edges"]
+    ends = f"between {money(edges[0])} and {money(edges[-1])} USD"
+    mean = f"{money(figures.get('expectancy'))} USD"
     page.chart(
         "Profits of round trips",
-        plots.profit_chart(found),
-        alt=f"{count(len(found))} round trips, {count(won)} with a gain; "
-        f"median {change(float(np.median(found)))}",
-        caption=f"{count(len(found))} closed round trips of the {run.name}, costs included: worst "
-        f"{change(float(found.min()))}, middle {change(float(np.median(found)))}, best "
-        f"{change(float(found.max()))}. Profits that hang on a few bars at the right are luck more "
-        "easily than many small ones.",
+        plots.parted_chart(
+            plots.counted(stored["counts"], edges),
+            "profit (USD)",
+            "round trips",
+            names=("loss", "around 0", "gain"),
+            form="~s",
+        ),
+        alt=f"{trips} round trips {ends}, {share(figures.get('win_rate'))} with a gain, mean {mean}",
+        caption=f"{trips} closed round trips of the {run.name}, costs included: all lie {ends}, "
+        f"{mean} in the mean. Profits that hang on a few bars at the right are luck more easily "
+        "than many small ones.",
     )
 
 
-def _exposure(page: Page, run: Told, moved: Floats) -> None:
-    found = curves.exposure(run.curve, run.orders, moved, float(run.daily[0]))
-    if found is None or len(found) < _FEW:
-        page.paragraph("What was held at each session's end is not told by what is stored.")
+def _exposure(page: Page, run: Told) -> None:
+    stored = run.stored.metrics.get("exposure")
+    if stored is None:
+        page.paragraph("What was held at each session's end is not stored with this run.")
         return
+    found = np.array(stored, dtype=np.float64)  # None becomes NaN: a hole
+    known = found[np.isfinite(found)]
+    if len(found) != run.curve.height or len(known) < _FEW:
+        page.paragraph(
+            f"What was held is stored for {len(known)} of {run.curve.height} session ends, so it is "
+            "not drawn."
+        )
+        return
+    bars = run.stored.metrics["strategy"].get("exposure")
     page.chart(
         "Exposure",
         plots.exposure_chart(run.line(found)),
-        alt=f"Held at session ends: {share(float(found.mean()))} of the equity in the mean",
-        caption="Share of the equity held at each session's end. What was bought and sold within a "
-        f"session is not seen here; over all bars shares were held at "
-        f"{share(run.stored.metrics['strategy']['exposure'])} of them.",
+        alt=f"Held at session ends: {share(float(known.mean()))} of the equity in the mean, "
+        f"{share(float(known.max()))} at most",
+        caption="Worth of all positions at each session's end as a share of the equity; short ones "
+        "count as long ones do, and above 100% the positions are worth more than the equity. What "
+        "was bought and sold within a session is not seen here; over all bars shares were held at "
+        f"{share(bars)} of them.",
+    )
+
+
+def _counts(page: Page, run: Told) -> None:
+    stored: Mapping[str, Any] | None = run.stored.metrics.get("counts")
+    if stored is None:
+        return
+    page.table(
+        ["Orders of the " + run.name, "Number"],
+        named.rows(named.COUNTS, [stored]),
+        "What became of orders that were not simply filled.",
     )

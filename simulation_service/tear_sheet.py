@@ -204,8 +204,8 @@ def _sensitivity(page: Page, done: Sequence[StoredSimulation]) -> None:
     known = [one for one in done if one.metrics.get("sensitivity")]
     if not known:
         page.paragraph(
-            "This run was not repeated with a delay and with doubled costs, so nothing says how "
-            "much of it hangs on a fill in time and on cheap trading."
+            "This run was not repeated with a delay and with doubled costs (only realistic fills are), "
+            "so nothing says how much of it hangs on a fill in time and on cheap trading."
         )
     labels = {"delay": "Decided one bar later", "doubled_costs": "Twice the costs"}
     for one in known:
@@ -235,7 +235,8 @@ def _luck(page: Page, done: Sequence[StoredSimulation]) -> None:
         "random_entry",
         named.RANDOM_ENTRY,
         "The same trades at random moments of the same bars.",
-        "This run was not held against the same trades at random moments.",
+        "This run was not held against the same trades at random moments: that takes one symbol and a "
+        "round trip that was closed.",
     )
     _facts(
         page,
@@ -244,7 +245,8 @@ def _luck(page: Page, done: Sequence[StoredSimulation]) -> None:
         named.OVERFITTING,
         "Of the search that this run was chosen from. Pure noise gives about one half.",
         "No search of parameters is stored with this run, so there is no probability of "
-        "overfitting; the deflated ratio above counts what else was tried.",
+        "overfitting; the deflated ratio above counts what else was tried. `barlake searches` lists "
+        "the searches.",
     )
 
 
@@ -268,8 +270,8 @@ def _attribution(page: Page, done: Sequence[StoredSimulation]) -> None:
     page.heading("Where the profit came from")
     for key, by in (("by_symbol", "symbol"), ("by_strategy", "strategy")):
         known = [one for one in done if one.metrics.get(key)]
-        if not known:
-            page.paragraph(f"Profit by {by} is not stored with this run.")
+        if not known and by == "symbol":
+            page.paragraph("Profit by symbol is not stored with this run.")
         for one in known:
             rows = one.metrics[key]
             names = [name for name in named.ATTRIBUTION if any(name in row for row in rows)]
@@ -298,7 +300,7 @@ def _provenance(page: Page, found: Sequence[StoredSimulation]) -> None:
             "Orders' hash": one.orders_hash[:16] or None,
             "Noted (UTC)": None if one.created_at is None else f"{one.created_at:%Y-%m-%d %H:%M}",
             **{
-                named.spoken(name): _param(value)
+                named.spoken(name): named.param(value)
                 for name, value in sorted(one.params.items())
                 if name not in {"strategy", "model_id"}
             },
@@ -315,11 +317,3 @@ def _provenance(page: Page, found: Sequence[StoredSimulation]) -> None:
         "A simulation is not a promise. Prices that were are no prices that will be, and nobody's "
         "own orders moved them here."
     )
-
-
-def _param(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {number(one)}" for name, one in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(number, value))
-    return number(value)

@@ -98,31 +98,27 @@ def agreement_chart(
 
 
 def importance_chart(rows: Sequence[Mapping[str, Any]], title: str) -> Any:
-    """Bars of how much worse the score gets, the greatest first; lines are one deviation each way.
+    """Bars of how much worse the score gets, the greatest first.
 
     Args:
-        rows: ``name``, ``worse`` and ``std`` (None where each was shuffled once).
+        rows: ``name`` and ``worse``.
         title: Of the axis.
     """
     import altair as alt
 
     names = [one["name"] for one in rows]
-    told = [
-        {
-            "name": one["name"],
-            "value": one["worse"],
-            "low": one["worse"] - (one["std"] or 0),
-            "high": one["worse"] + (one["std"] or 0),
-        }
-        for one in rows
-    ]
-    base = alt.Chart(rows_of(told)).encode(y=_names(names))
-    bars = base.mark_bar(height={"band": 0.7}).encode(
-        x=alt.X("value:Q", axis=alt.Axis(title=title, tickCount=6)),
-        color=alt.condition("datum.value < 0", alt.value(colours.AGAINST), alt.value(colours.OWN)),
+    return (
+        alt.Chart(rows_of([dict(one) for one in rows]))
+        .mark_bar(height={"band": 0.7})
+        .encode(
+            y=_names(names),
+            x=alt.X("worse:Q", axis=alt.Axis(title=title, tickCount=6)),
+            color=alt.condition(
+                "datum.worse < 0", alt.value(colours.AGAINST), alt.value(colours.OWN)
+            ),
+        )
+        .properties(height=60 + _BAR * len(names))
     )
-    spread = base.mark_rule(strokeWidth=1.4).encode(x="low:Q", x2="high:Q")
-    return alt.layer(bars, spread).properties(height=60 + _BAR * len(names))
 
 
 def drift_chart(rows: Sequence[Mapping[str, Any]]) -> Any:

@@ -32,6 +32,7 @@ def report(stored: StoredModel) -> Page:
     _scores(page, metrics)
     _folds(page, metrics)
     _paths(page, metrics)
+    _search(page, metrics)
     page.heading("Where it errs")
     _calibration(page, metrics)
     _confusion(page, metrics)
@@ -90,12 +91,14 @@ def _scores(page: Page, metrics: Facts) -> None:
 
 
 def _folds(page: Page, metrics: Facts) -> None:
-    folds = facts.folds(metrics)
+    folds: Sequence[Facts] = metrics.get("folds") or []
+    for note in metrics.get("notes") or []:
+        page.paragraph(note)
     if not folds:
         page.paragraph("There are no folds: too few rows to train along them.")
         return
     columns = _fold_columns(folds)
-    whole = facts.total(metrics)
+    whole: Facts | None = metrics.get("total")
     rows = [
         [_day(one.get("test_start")), count(one.get("rows")), *_beside(one, columns)]
         for one in folds
@@ -106,7 +109,7 @@ def _folds(page: Page, metrics: Facts) -> None:
     page.table(
         ["Test from", "Rows", *titles],
         rows,
-        "Each fold is a model of its own, tested on rows it has not seen.",
+        f"Each fold is a model of its own, tested on rows it has not seen.{_together(whole)}",
     )
     name = facts.chief_scores(folds[0])[0]
     title = SCORES[name][0]
@@ -117,6 +120,15 @@ def _folds(page: Page, metrics: Facts) -> None:
         + ", ".join(SCORES[name][1](one.get(name)) for one in folds),
         caption="A model that is good at one time only is a model of that time.",
     )
+
+
+def _together(whole: Facts | None) -> str:
+    """How many tests the last row is made of; a row that was tested twice counts twice."""
+    if not whole or not whole.get("tests"):
+        return ""
+    distinct, rows = whole.get("distinct_rows"), whole.get("rows")
+    twice = f", {count(distinct)} of them different ones" if distinct != rows else ""
+    return f" The last line is of {count(whole['tests'])} tests: {count(rows)} rows{twice}."
 
 
 def _fold_columns(folds: Sequence[Facts]) -> list[tuple[str, str | None]]:
@@ -158,6 +170,31 @@ def _paths(page: Page, metrics: Facts) -> None:
 def _places(name: str) -> tuple[str, ...]:
     upward = ("min", "q25", "median", "q75", "max")
     return upward[::-1] if name in facts.LOSSES else upward
+
+
+def _search(page: Page, metrics: Facts) -> None:
+    found: Facts | None = metrics.get("search")
+    if not found:
+        return
+    trials = facts.settings(found)
+    names = [*dict.fromkeys(name for *_, chosen in trials for name in chosen)]
+    title = facts.objective(found)
+    best = trials[0]
+    chosen = ", ".join(f"{name} {number(best[2].get(name))}" for name in names)
+    page.paragraph(
+        f"Its settings are those of trial {best[0]} of {count(len(trials))}: {chosen}. On folds inside "
+        f"the training rows its {title.lower()} was {number(best[1])}; the first trial is what "
+        "the estimator comes with."
+    )
+    page.table(
+        ["Trial", title, *names],
+        [
+            [count(at), number(value), *(number(one.get(name)) for name in names)]
+            for at, value, one in trials[:_MOST_NAMES]
+        ],
+        f"The best {min(len(trials), _MOST_NAMES)} of {count(len(trials))} trials of settings",
+        folded=True,
+    )
 
 
 def _calibration(page: Page, metrics: Facts) -> None:
@@ -223,13 +260,14 @@ def _importance(page: Page, metrics: Facts) -> None:
     if not found:
         page.paragraph(_ABSENT.format(what="which features matter to it"))
         return
+    score = facts.score_shuffled(metrics)
     for title, rows in (("feature", found), ("group", facts.importance(metrics, "groups"))):
         if not rows:
             continue
         shown = rows[:_MOST_NAMES]
         page.chart(
             f"Permutation importance by {title}",
-            plots.importance_chart(shown, "score worse by, when shuffled"),
+            plots.importance_chart(shown, f"{score} worse by, when shuffled"),
             alt="; ".join(f"{one['name']} {ratio(one['worse'], 5)}" for one in shown),
             caption=f"The first {len(shown)}, in the test. Features that say the same stand in for "
             "one another, so each of them looks unimportant; below 0 the model did better without.",

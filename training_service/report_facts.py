@@ -7,7 +7,7 @@ there.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reporting import count, ratio, share
+from reporting import count, number, ratio, share
 
 Facts = Mapping[str, Any]
 Format = Callable[[Any], str]
@@ -28,8 +28,8 @@ SCORES: Mapping[str, tuple[str, Format]] = {
     "balanced_accuracy": ("Balanced accuracy", share),
     "log_loss": ("Log loss", fine),
     "auc": ("AUC", fine),
-    "mae": ("Mean absolute error", fine),
-    "rmse": ("Root mean square error", fine),
+    "mae": ("Mean absolute error", number),
+    "rmse": ("Root mean square error", number),
     "r2": ("R², against the training mean", fine),
     "rank_correlation": ("Rank correlation", fine),
     "sign_accuracy": ("Right side of zero", share),
@@ -44,6 +44,8 @@ _OF_CLASSES, _OF_NUMBERS = (
     ("accuracy", "log_loss", "auc"),
     ("rmse", "rank_correlation", "sign_accuracy"),
 )
+#: What a search of settings makes small, where it is no score.
+_OBJECTIVES = {"error_rate": "1 less balanced accuracy"}
 #: Who needs no model.
 RIVALS = {"dummy": "dummy", "always_up": "always up"}
 
@@ -77,63 +79,45 @@ def beaten_by(metrics: Facts) -> list[str]:
     return found
 
 
-def folds(metrics: Facts) -> list[Facts]:
-    """The folds, each with its scores."""
-    return list(_evaluation(metrics).get("folds") or metrics.get("folds") or [])
-
-
-def total(metrics: Facts) -> Facts | None:
-    """The scores of all rows tested, together."""
-    found: Facts | None = _evaluation(metrics).get("total") or metrics.get("total")
-    return found
-
-
 def calibration(metrics: Facts) -> dict[str, list[dict[str, float]]]:
     """Bins of chances by class: ``said``, ``was`` and ``rows``; empty where there are none."""
-    found = _evaluation(metrics).get("calibration") or {}
-    by_class: Facts = found if isinstance(found, Mapping) else {"1": found}
+    found: Facts = _evaluation(metrics).get("calibration") or {}
     return {
-        f"class {name}": [_bin(one, ("predicted", "chance"), ("observed", "share")) for one in bins]
-        for name, bins in by_class.items()
+        f"class {name}": [
+            {"said": one["chance"], "was": one["share"], "rows": one["rows"]} for one in bins
+        ]
+        for name, bins in found.items()
     }
 
 
 def confusion(metrics: Facts) -> tuple[list[str], list[list[int]]] | None:
     """The classes, and counts of the truth (rows) by what was said (columns)."""
-    found: Facts = _evaluation(metrics).get("confusion") or {}
-    counts = found.get("counts") or found.get("rows")
-    return ([str(one) for one in found["classes"]], counts) if counts else None
+    found: Facts | None = _evaluation(metrics).get("confusion")
+    return None if not found else ([str(one) for one in found["classes"]], found["rows"])
 
 
 def scatter(metrics: Facts) -> list[dict[str, float]]:
     """Bins of estimates: ``said``, ``was`` and ``rows``."""
-    residuals: Facts = _evaluation(metrics).get("residuals") or {}
-    found = residuals.get("bins") or _evaluation(metrics).get("scatter") or []
-    return [_bin(one, ("predicted", "prediction"), ("observed", "truth")) for one in found]
+    found: Sequence[Facts] = _evaluation(metrics).get("scatter") or []
+    return [{"said": one["prediction"], "was": one["truth"], "rows": one["rows"]} for one in found]
 
 
 def quantiles(metrics: Facts) -> list[tuple[float, float]]:
     """The errors (truth less estimate) below which a share of the rows lie: share, error."""
-    found = (_evaluation(metrics).get("residuals") or {}).get("quantiles") or []
-    pairs = found.items() if isinstance(found, Mapping) else found
-    return sorted((float(at), float(error)) for at, error in pairs)
+    found: Facts = _evaluation(metrics).get("residuals") or {}
+    return sorted((float(at), float(error)) for at, error in found.get("quantiles") or [])
 
 
 def importance(metrics: Facts, kind: str = "features") -> list[dict[str, Any]]:
-    """How much worse the score gets: ``name``, ``worse`` and ``std`` (None: shuffled once)."""
-    found = _evaluation(metrics).get("importance") or []
-    listed = found.get(kind) or [] if isinstance(found, Mapping) else found
-    if not isinstance(found, Mapping) and kind != "features":
-        return []
-    rows = [
-        {
-            "name": str(_first(one, ("feature", "name"))),
-            "worse": float(_first(one, ("mean", "worse"))),
-            "std": one.get("std"),
-        }
-        for one in listed
-    ]
-    return sorted(rows, key=lambda one: -one["worse"])
+    """How much worse the score gets without each: ``name`` and ``worse``, the greatest first."""
+    found: Facts = _evaluation(metrics).get("importance") or {}
+    return sorted(found.get(kind) or [], key=lambda one: -one["worse"])
+
+
+def score_shuffled(metrics: Facts) -> str:
+    """What the score is called that gets worse."""
+    name = str((_evaluation(metrics).get("importance") or {}).get("score"))
+    return SCORES[name][0].lower() if name in SCORES else "score"
 
 
 def drift(metrics: Facts) -> list[dict[str, Any]]:
@@ -143,17 +127,18 @@ def drift(metrics: Facts) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: -one["psi"])
 
 
+def settings(found: Facts) -> list[tuple[int, float, Facts]]:
+    """Trials of a search of settings: number (from 1), value and parameters, the best first."""
+    trials: Sequence[Facts] = found["trials"]
+    told = [(at, float(one["value"]), one["parameters"]) for at, one in enumerate(trials, start=1)]
+    return sorted(told, key=lambda one: one[1])
+
+
+def objective(found: Facts) -> str:
+    """What a search of settings made small."""
+    name = str(found["objective"])
+    return SCORES[name][0] if name in SCORES else _OBJECTIVES.get(name, name)
+
+
 def _evaluation(metrics: Facts) -> Facts:
     return metrics.get("evaluation") or {}
-
-
-def _bin(one: Facts, said: Sequence[str], was: Sequence[str]) -> dict[str, float]:
-    return {
-        "said": float(_first(one, said)),
-        "was": float(_first(one, was)),
-        "rows": int(one["rows"]),
-    }
-
-
-def _first(one: Facts, names: Sequence[str]) -> Any:
-    return next(one[name] for name in names if name in one)

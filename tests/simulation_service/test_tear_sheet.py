@@ -9,8 +9,6 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import lake
 from lake.models import models
@@ -19,14 +17,14 @@ from lake.simulations import (
     ORDERS,
     SimulationMissingError,
     equity,
-    orders,
     simulations,
     store_simulation,
 )
 from reporting import NONE, html, png
+from reporting.colours import AGAINST, GREY, OWN
 from reporting.drawing import WIDE, drawn
 from simulation_service import tear_curves as curves
-from simulation_service.plots import PlotError, heat_map
+from simulation_service.plots import PlotError, counted, heat_map, parted_chart
 from simulation_service.simulation import SimulationError, simulate
 from simulation_service.tear_sheet import TearSheetError, tear_sheet
 from tests.reporting.reading import Read, fetched
@@ -36,7 +34,7 @@ CHANGES = ("total_return", "annual_return", "alpha")
 DECIMALS = (
     "sharpe", "sortino", "calmar", "final_equity", "beta", "correlation", "average_win",
     "average_loss", "profit_factor", "expectancy", "holding_bars", "holding_minutes", "turnover",
-    "costs",
+    "costs", "dividends", "borrow",
 )  # fmt: skip
 COUNTS = (
     "trades",
@@ -102,9 +100,14 @@ def grown(store, real, **changes):
             "sessions": 144, "intercept": 0.1,
         },
         "monthly": [
-            {"year": 2024, "month": 1, "return": 0.0111, "benchmark": -0.0222},
-            {"year": 2024, "month": 3, "return": None, "benchmark": 0.5},
+            {"year": 2024, "month": 1, "return": 0.0111, "benchmark": -0.0222, "sessions": 21,
+             "expected": 21, "partial": False},
+            {"year": 2024, "month": 3, "return": None, "benchmark": 0.5, "sessions": 4,
+             "expected": 20, "partial": True},
         ],
+        "profits": {"counts": [2, 0, 5], "edges": [-250.0, -50.0, 150.0, 350.0], "round_trips": 7},
+        "exposure": [0.5, 1.5, *[None] * 147, 1.0],
+        "counts": {"cut": 3, "refused": 1, "lapsed": 0, "withdrawn": 1234, "bounded": 8},
         "by_symbol": [{"symbol": "SPY", **rows}, {"symbol": "QQQ", **rows, "win_rate": None}],
         "by_strategy": [{"strategy": "<b>x</b>", **rows}],
     }  # fmt: skip
@@ -181,7 +184,8 @@ def test_what_a_run_does_not_store_is_said_in_a_sentence(store, runs):
         "not held against the same trades at random moments",
         "no probability of overfitting",
         "Profit by symbol is not stored",
-        "Profit by strategy is not stored",
+        "How the profits of its round trips are spread is not stored",
+        "What was held at each session's end is not stored",
     ):
         assert sentence in said, sentence
 
@@ -197,9 +201,31 @@ def test_everything_a_run_stores_is_shown(store, long_run):
     assert read.row("SPY") == ["3", "50.00%", "1,234.50", "6.70", "+1.23%"]
     assert read.row("QQQ") == ["3", NONE, "1,234.50", "6.70", "+1.23%"]
     assert read.row("<b>x</b>") == ["3", "50.00%", "1,234.50", "6.70", "+1.23%"]
-    assert read.row("Jan 2024") == ["+1.11%", "-2.22%", "+3.33%"]
-    assert read.row("Mar 2024") == [NONE, "+50.00%", NONE]
+    assert read.row("Jan 2024") == ["+1.11%", "-2.22%", "+3.33%", "21 of 21"]
+    assert read.row("Mar 2024") == [NONE, "+50.00%", NONE, "4 of 20"]
+    assert "has not all of their sessions: Mar 2024." in read.said
+    assert read.row("Cut to what the free cash paid for") == ["3"]
+    assert read.row("Withdrawn before they were filled") == ["1,234"]
     assert "Sharpe ratio of 63 sessions in a row" in read.headings
+
+
+def test_profits_and_exposure_are_drawn_as_they_are_stored(store, long_run):
+    read = read_of(store, long_run.simulation_id)
+    alts = [value for name, value in read.attributes if name == "aria-label"]
+
+    assert {"Profits of round trips", "Exposure"} <= set(read.headings)
+    (profits,) = {one for one in alts if "round trips between" in one}
+    assert profits.startswith("7 round trips between -250.00 and 350.00 USD")
+    assert "Held at session ends: 100.00% of the equity in the mean, 150.00% at most" in alts
+
+
+def test_exposure_of_another_length_than_the_curve_is_not_drawn(store, long_run):
+    metrics = {**long_run.metrics, "exposure": [0.5, 0.6]}
+    grown(store, long_run, simulation_id="short", metrics=metrics)
+    read = read_of(store, "short")
+
+    assert "stored for 2 of 150 session ends" in read.said
+    assert "Exposure" not in read.headings
 
 
 def test_a_run_says_what_it_was_made_from(store, runs):
@@ -226,6 +252,7 @@ def test_months_are_told_from_the_curve_where_the_run_has_none(store, runs):
     june = curve.filter(pl.col("timestamp").dt.month() == 6)["equity"]
     start = june[-1] if len(june) else 100_000.0
     assert read.row("Jul 2024")[0] == f"{curve['equity'][-1] / start - 1:+.2%}"
+    assert read.row("Jul 2024")[-1].endswith(" of 22")  # the 4th is a holiday
 
 
 def test_a_run_that_failed_says_why(store):
@@ -243,7 +270,10 @@ def test_a_run_without_a_trade_or_a_ratio_has_a_page(store, runs):
     idle = dict.fromkeys(real.metrics["strategy"]) | {
         "total_return": 0.0, "max_drawdown": 0.0, "exposure": 0.0, "costs": 0.0, "round_trips": 0,
     }  # fmt: skip
-    metrics = {"strategy": idle, "benchmark": idle, "honesty": None, "warnings": []}
+    none = {"counts": [], "edges": [], "round_trips": 0}
+    metrics = {
+        "strategy": idle, "benchmark": idle, "honesty": None, "warnings": [], "profits": none,
+    }  # fmt: skip
     grown(store, real, simulation_id="idle", metrics=metrics)
 
     read = read_of(store, "idle")
@@ -276,57 +306,6 @@ def test_runs_that_are_not_the_modes_of_one_strategy_are_refused(store, runs, lo
 # Curves
 
 
-def test_profits_of_round_trips_agree_with_the_stored_statistics(store, runs):
-    for one in runs:
-        found = orders(store, one.simulation_id)
-        moved = curves.amounts(found, one.stored.params)
-        profits = curves.profits(found, moved)
-
-        closed = one.metrics["round_trips"]
-        assert closed > 10
-        assert len(profits) == closed
-        assert np.mean(profits > 0) == one.metrics["win_rate"]
-        paid = -moved[: 2 * closed : 2]
-        assert (profits * paid).sum() / closed == pytest.approx(one.metrics["expectancy"])
-
-
-def test_orders_that_do_not_give_the_figures_of_the_run_are_not_drawn(store, runs):
-    """As where a dividend was paid, which is no order: the mean profit is another one."""
-    real, filled = runs[1].stored, orders(store, runs[1].simulation_id)
-    figures = {**real.metrics["strategy"], "expectancy": real.metrics["strategy"]["expectancy"] + 1}
-    other = replace(real, simulation_id="paid", metrics={**real.metrics, "strategy": figures})
-    store_simulation(store, other, equity(store, real.simulation_id), filled)
-
-    drawn_too = {"Profits of round trips", "Exposure"}
-    assert drawn_too <= set(read_of(store, real.simulation_id).headings)
-    assert not drawn_too & set(read_of(store, "paid").headings)
-    assert "do not give the figures of this run" in read_of(store, "paid").said
-
-
-def test_exposure_is_what_is_not_cash():
-    moments = [datetime(2024, 7, day, 19, 59, tzinfo=UTC) for day in (1, 2, 3)]
-    curve = pl.DataFrame({"timestamp": moments, "equity": [1000.0, 1100.0, 1050.0]})
-    filled = pl.DataFrame(
-        {"filled_at": moments[1:], "side": ["buy", "sell"], "shares": [10.0, 10.0]}
-    )
-
-    found = curves.exposure(curve, filled, np.array([-500.0, 550.0]), 1000.0)
-    assert found.tolist() == pytest.approx([0, 600 / 1100, 0])
-    assert curves.exposure(curve, filled, np.array([-500.0, 540.0]), 1000.0) is None
-
-
-def test_exposure_of_a_run_is_all_or_nothing_at_its_session_ends(store, runs):
-    """This strategy buys for all its cash: what it cannot buy is less than one share."""
-    real = runs[1]
-    curve, filled = equity(store, real.simulation_id), orders(store, real.simulation_id)
-    moved = curves.amounts(filled, real.stored.params)
-    found = curves.exposure(curve, filled, moved, 100_000.0)
-
-    assert len(found) == 3
-    for share_held in found:
-        assert share_held == 0 or 0.98 < share_held <= 1
-
-
 def test_rolling_ratios_and_drawdowns_agree_with_the_slow_way():
     daily = 100 * np.cumprod(1 + np.random.default_rng(1).normal(0, 0.01, 100))
     returns = pl.Series(daily).pct_change().drop_nulls()
@@ -344,17 +323,6 @@ def test_the_band_of_chance_is_four_in_a_quarter_of_a_year():
     assert curves.chance_band(252) == pytest.approx(1.96 * 2, abs=1e-3)  # √(252 / 63) = 2
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(1e-6, 3) | st.floats(-0.9, -1e-6), min_size=1, max_size=200))
-def test_bins_hold_every_value_once_and_part_losses_from_gains(values):
-    found = curves.histogram(np.array(values))
-
-    assert found["rows"].sum() == len(values)
-    assert found.height <= 45
-    losses = found.filter(pl.col("low") < 0)["rows"].sum()
-    assert losses == sum(value < 0 for value in values)
-
-
 # Heat maps
 
 
@@ -369,6 +337,51 @@ def test_a_heat_map_has_each_value_in_its_cell_and_a_dash_for_none():
 
     for text in ("1.5", "\N{MINUS SIGN}0.5", NONE, "fast", "slow"):
         assert f">{text}</text>" in svg
+
+
+@pytest.mark.parametrize(("fast", "numbers"), [(12, True), (13, False)])
+def test_a_heat_map_too_wide_for_numbers_has_a_legend(fast, numbers):
+    frame = pl.DataFrame({"fast": range(fast), "slow": [1] * fast, "sharpe": [0.125] * fast})
+    svg = drawn(heat_map(frame, "fast", "slow", "sharpe", text=".3f"), WIDE, name="x")
+
+    assert (svg.count(">0.125</text>") == fast) == numbers
+    assert (">sharpe</text>" in svg) != numbers
+
+
+def test_a_value_that_is_missing_takes_no_row_from_a_wide_map():
+    rows = [(fast, slow, None if slow == 7 else 1.0) for fast in range(20) for slow in (6, 7)]
+    frame = pl.DataFrame(rows, schema=["fast", "slow", "sharpe"], orient="row")
+    svg = drawn(heat_map(frame, "fast", "slow", "sharpe"), WIDE, name="x")
+
+    assert ">7</text>" in svg
+    assert svg.count(f">{NONE}</text>") == 20
+
+
+def test_values_of_an_axis_stand_in_order_even_where_one_has_no_number():
+    rows = [(fast, slow, None if fast == 3 or slow == 8 else 1.0)
+            for fast in (10, 3, 2) for slow in (9, 8, 7)]  # fmt: skip
+    frame = pl.DataFrame(rows, schema=["fast", "slow", "sharpe"], orient="row")
+    chart = heat_map(frame, "fast", "slow", "sharpe").to_dict(validate=False)
+
+    for layer in chart["layer"]:
+        assert layer["encoding"]["x"]["scale"]["domain"] == [2, 3, 10]
+        assert layer["encoding"]["y"]["scale"]["domain"] == [7, 8, 9]
+    svg = drawn(heat_map(frame, "fast", "slow", "sharpe"), WIDE, name="x")
+    assert svg.index(">2</text>") < svg.index(">3</text>") < svg.index(">10</text>")
+    assert svg.index(">7</text>") < svg.index(">8</text>") < svg.index(">9</text>")
+
+
+def test_profits_are_coloured_by_the_side_of_zero_they_lie_on():
+    bins = counted([1, 2, 4], [-10.0, -5.0, 5.0, 10.0])
+    svg = drawn(
+        parted_chart(bins, "USD", "trips", names=("loss", "around 0", "gain")), WIDE, name="x"
+    )
+
+    assert bins["rows"].to_list() == [1, 2, 4]
+    for text in ("loss", "around 0", "gain"):
+        assert f">{text}</text>" in svg
+    for colour in (AGAINST, GREY, OWN):
+        assert svg.count(f'fill="{colour}"') == 2, "a bar and its place in the legend"
 
 
 @pytest.mark.parametrize(

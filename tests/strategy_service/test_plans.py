@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lake.errors import InvalidError
-from strategy_service import page
 from strategy_service.execution import EXECUTIONS, Execution
 from strategy_service.parameters import Configured, ParameterError
 from strategy_service.plans import Plan, plan_of, read_plan
@@ -20,6 +19,7 @@ from strategy_service.rules.sma_cross import SmaCross
 from strategy_service.sizing import SIZINGS, AllIn, Fraction, VolatilityTarget
 from strategy_service.strategies import BuyAndHold
 
+PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
 REGISTRIES: list[Registry] = [STRATEGIES, SIZINGS, RISK_RULES, EXECUTIONS]
 EVERY = [one for registry in REGISTRIES for one in registry.all().values()]
 every_one = pytest.mark.parametrize("kind", EVERY, ids=lambda one: one.key)
@@ -60,9 +60,7 @@ def test_what_is_written_is_read_back(plan):
 
 
 def test_a_plan_is_read_as_the_page_shows_it():
-    text = (
-        (Path(page.PAGE)).read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
-    )
+    text = PAGE.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
 
     assert read_plan(text) == Plan(
         SmaCross(fast=20, slow=50),
@@ -195,14 +193,3 @@ def test_facts_change_with_parameters_and_not_otherwise():
     assert SmaCross().facts == SmaCross().facts
     assert SmaCross().facts != SmaCross(fast=21).facts
     assert BuyAndHold().facts == {"strategy": "buy_and_hold"}
-
-
-def test_the_page_is_as_it_is_declared():
-    assert page.text() == page.PAGE.read_text(encoding="utf-8"), (
-        "run python -m strategy_service.page"
-    )
-
-
-@every_one
-def test_the_page_has_each_of_them(kind):
-    assert f"`{kind.key}`" in page.PAGE.read_text(encoding="utf-8")

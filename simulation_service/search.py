@@ -118,7 +118,7 @@ def search(
     """Try many parameters of a plan on the same bars, in the realistic mode.
 
     Every trial enters the ledger and counts from then on. Beside the best one stand its deflated
-    Sharpe ratio, the probability that choosing it was overfitting (CSCV over all trials but Optuna's, see
+    Sharpe ratio, the probability that choosing it was overfitting (CSCV over all trials, see
     docs/search.md) and what choosing by the past alone would have brought: walk-forward, each block of
     sessions traded by what was best before it, from a flat position. The same inputs again find the
     search that is there.

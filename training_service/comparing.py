@@ -118,21 +118,43 @@ def _is_score(name: str) -> bool:
 
 def _warning(first: StoredModel, other: StoredModel) -> str | None:
     """Why the scores of a model cannot be set against those of the first."""
+    problem = _other_label(first, other) or _other_test(first, other)
+    if problem is None:
+        return None
+    return f"Its scores are not to be set against those of {first.model_id}: {problem}."
 
-    def of(name: str) -> bool:
-        return bool(first.params[name] == other.params[name])
 
-    sentence = f"Its scores are not to be set against those of {first.model_id}: "
+def _other_label(first: StoredModel, other: StoredModel) -> str | None:
     if first.label != other.label:
-        return f"{sentence}it foresees {other.label}, not {first.label}."
-    if first.primary_symbol != other.primary_symbol:
-        return f"{sentence}it foresees {other.primary_symbol}, not {first.primary_symbol}."
-    theirs, ours = (each.params["sources"][each.primary_symbol] for each in (other, first))
+        return f"it foresees {other.label}, not {first.label}"
+    hashes = [one.params["recipe"].get("label_hash") for one in (first, other)]
+    if hashes[0] != hashes[1]:
+        return f"{other.label} was computed differently for it"
+    ours, theirs = (_foreseen(one) for one in (first, other))
     if theirs != ours:
-        return f"{sentence}its bars come from {theirs}, not from {ours}."
-    if not (of("test_start") and of("test_end")):
-        begin, end = (other.params[name][:16] for name in _TESTED)
-        return f"{sentence}it was tested on other bars, {begin} to {end}."
-    if first.metrics["test"]["rows"] != other.metrics["test"]["rows"]:
-        return f"{sentence}it was tested on other rows of the same range."
+        return f"it foresees {' and '.join(theirs)}, not {' and '.join(ours)}"
     return None
+
+
+def _other_test(first: StoredModel, other: StoredModel) -> str | None:
+    for symbol in _foreseen(first):
+        ours, theirs = (one.params["sources"][symbol] for one in (first, other))
+        if theirs != ours:
+            return f"its bars come from {theirs}, not from {ours}"
+    if any(first.params[name] != other.params[name] for name in _TESTED):
+        begin, end = (other.params[name][:16] for name in _TESTED)
+        return f"it was tested on other bars, {begin} to {end}"
+    if _tested_rows(first) != _tested_rows(other):
+        return "it was tested on other rows of the same range"
+    return None
+
+
+def _tested_rows(stored: StoredModel) -> Any:
+    """Times and label windows of the rows tested; older models know their number alone."""
+    return stored.params.get("row_hashes", {}).get("test") or stored.metrics["test"]["rows"]
+
+
+def _foreseen(stored: StoredModel) -> Sequence[str]:
+    """Whose labels a model is scored on: the primary symbol's, or those of all of a panel."""
+    panel = stored.params["recipe"].get("panel")
+    return sorted(stored.symbols) if panel else [stored.primary_symbol]

@@ -138,9 +138,12 @@ def check_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
     """The tickers in capitals, the primary one first.
 
     Raises:
-        SymbolsError: There is none, or the same twice.
+        SymbolsError: There is none, the same twice, or one text instead of a list.
         SymbolError: One is not a ticker.
     """
+    if isinstance(symbols, str):
+        problem = f"Give symbols as a list, like ['SPY'], not {symbols[:40]!r}."
+        raise SymbolsError(problem)
     names = tuple(check_symbol(symbol) for symbol in symbols)
     if not names:
         problem = "Name at least one symbol: the first is the one to foresee."

@@ -2,8 +2,8 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,20 @@ class FitError(InvalidError):
         )
 
 
+class AnswerError(InvalidError):
+    """An estimator that has learnt and does not answer."""
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(model, problem)
+        self.model, self.problem = model, problem
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model} has learnt, but could not be asked ({self.problem.rstrip('.')}). "
+            "Correct its predict, predict_proba or classes_, or train another model."
+        )
+
+
 class PredictionError(InvalidError):
     """Predictions that are no finite numbers."""
 
@@ -82,8 +96,8 @@ class InnerFoldsError(InvalidError):
 
     def __str__(self) -> str:
         return (
-            f"{self.rows:,} training rows are too few for the folds inside them that {self.purpose} "
-            f"needs. Fetch more sessions, or go without {self.purpose}."
+            f"{self.rows:,} training rows, or the classes among them, are too few for the folds "
+            f"inside them that {self.purpose} needs. Fetch more sessions, or go without {self.purpose}."
         )
 
 
@@ -145,12 +159,12 @@ class Fitted:
             name: Of the model, for the sentence.
 
         Raises:
+            AnswerError: The estimator breaks, or tells other classes than the label's.
             PredictionError: One is not finite.
         """
         shape = (len(values), len(self.classes)) if self.classes else (len(values),)
         found = np.empty(shape)
-        with one_thread(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _asking(name):
             for start in range(0, len(values), _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
                 found[part] = self.told(self.prepared(values[part]))
@@ -192,7 +206,8 @@ def fit(recipe: Recipe, data: Data, parameters: dict[str, Any] | None = None) ->
         parameters: Of the estimator; None for the recipe's.
 
     Raises:
-        EstimatorError, FitError, WeightsError, InnerFoldsError: It cannot be done with these rows.
+        EstimatorError, FitError, AnswerError, WeightsError, InnerFoldsError: It cannot be done with
+            these rows.
     """
     chosen = dict(recipe.parameters) if parameters is None else parameters
     plain, said = fit_plain(recipe, data, chosen)
@@ -223,8 +238,7 @@ def fit_plain(
         try:
             made.fit(data.values, data.truth, **weights)
         except _unfit() as error:
-            problem = str(error).strip().partition("\n")[0][:200]
-            raise FitError(recipe.model, problem or type(error).__name__) from error
+            raise FitError(recipe.model, _line(error)) from error
     return made, tuple(sorted({str(item.message).partition("\n")[0] for item in caught}))
 
 
@@ -303,8 +317,7 @@ def _calibrators(
     raw, truth = [], []
     for fold in inner_folds(recipe, data):
         made, _ = fit_plain(recipe, data.rows(fold.train), parameters)
-        with one_thread(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _asking(recipe.model):
             seen = made[:-1].transform(take(data.values, fold.test))
             raw.append(calibrating.raw_scores(made[-1], seen, recipe.classes))
         truth.append(take(data.truth, fold.test))
@@ -325,6 +338,21 @@ def _weights(recipe: Recipe, estimator: Any, truth: Truth) -> dict[str, Any]:
     if not has_fit_parameter(estimator, "sample_weight"):
         raise WeightsError(recipe.model)
     return {"estimator__sample_weight": compute_sample_weight("balanced", truth)}
+
+
+@contextmanager
+def _asking(name: str) -> Iterator[None]:
+    """One thread, no warnings, and a sentence where the estimator breaks."""
+    with one_thread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except _unfit() as error:
+            raise AnswerError(name, _line(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
 def _unfit() -> tuple[type[Exception], ...]:

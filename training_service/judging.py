@@ -9,7 +9,16 @@ import polars as pl
 
 from lake.errors import InvalidError
 from training_service import scores, tuning
-from training_service.fitting import Data, Fitted, Truth, Values, fit, one_class, take
+from training_service.fitting import (
+    Data,
+    Fitted,
+    InnerFoldsError,
+    Truth,
+    Values,
+    fit,
+    one_class,
+    take,
+)
 from training_service.progress import SILENT, Progress
 from training_service.purging import Rows
 from training_service.recipe import Recipe
@@ -108,7 +117,9 @@ def judge(recipe: Recipe, data: Data, progress: Progress = SILENT) -> Judged:
 
     Raises:
         TooFewRowsError, OneClassError: There is nothing to learn from these rows.
-        SplitError, EstimatorError, FitError, PredictionError, InnerFoldsError: It cannot be done.
+        InnerFoldsError: The model for use has too few rows for its search or its calibration; a
+            fold that has is left out, and ``notes`` say so.
+        SplitError, EstimatorError, FitError, PredictionError: It cannot be done.
     """
     split = recipe.split
     if isinstance(split, WalkForward):
@@ -170,7 +181,8 @@ def learnt(recipe: Recipe, data: Data, progress: Progress = SILENT) -> Fitted:
 
 
 def _walked(recipe: Recipe, data: Data, split: WalkForward, progress: Progress) -> Judged:
-    folds = [one for one in split.folds(data.keys) if len(one.train) and len(one.test)]
+    made = list(split.folds(data.keys))
+    folds = [one for one in made if len(one.train) and len(one.test)]
     if not folds:
         raise TooFewRowsError(recipe.symbols, recipe.label, len(data.truth))
     share = (len(folds) - 1) / len(folds)
@@ -185,6 +197,8 @@ def _walked(recipe: Recipe, data: Data, split: WalkForward, progress: Progress) 
         f"fold {len(folds)} of {len(folds)}",
     )
     every = [*outcomes, outcome]
+    if empty := len(made) - len(folds):
+        notes.append(f"In {empty} more folds nothing is left to train or to test on.")
     return Judged(fitted, folds[-1], split.facts, outcome, _told(recipe, every, every, notes))
 
 
@@ -225,7 +239,10 @@ def _tested(
         elif one_class(take(data.truth, fold.train), recipe.classes):
             notes.append(f"The training rows of {title} have one class only, so it was left out.")
         else:
-            found.append(_outcome(recipe, data, fold, number, part, title)[1])
+            try:
+                found.append(_outcome(recipe, data, fold, number, part, title)[1])
+            except InnerFoldsError as error:  # the model for use may have rows enough
+                notes.append(f"{title.capitalize()} was left out. {error}")
     return found, notes
 
 

@@ -146,9 +146,11 @@ def report_of(stored: StoredModel, path: Path, state: str = "registered") -> lis
     params, metrics = stored.params, stored.metrics
     rows, test = params["rows"], metrics["test"]
     lines = [f"{stored.model_id} {stored.name}: {state}"]
+    join = params["recipe"].get("join", "strict")
     lines += [
-        f"joining {one['symbol']} on the minute costs {one['lost']:,} rows ({one['share']:.1%})"
+        _cost(one, "on the minute" if join == "strict" else join)
         for one in params["coverage"]
+        if one["symbol"] != one.get("primary")  # a panel tells of its primaries too
     ]
     lines.append(
         f"trained on {rows['train']:,} rows to {params['train_end'][:16]}, "
@@ -165,6 +167,12 @@ def report_of(stored: StoredModel, path: Path, state: str = "registered") -> lis
     lines += _chosen(params, metrics)
     lines += [f"scikit-learn says: {said}" for said in metrics["warnings"]]
     return [*lines, *metrics.get("notes", []), f"file {path}"]
+
+
+def _cost(one: Mapping[str, Any], how: str) -> str:
+    """What a context symbol costs, and beside how many rows an older bar of it stands."""
+    filled = f"; beside {one['filled']:,} stands an older bar" if one.get("filled") else ""
+    return f"joining {one['symbol']} {how} costs {one['lost']:,} rows ({one['share']:.1%}){filled}"
 
 
 def _total(total: dict[str, Any], plain: str) -> list[str]:
@@ -186,14 +194,14 @@ def _chosen(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
         value = search["trials"][search["best"] - 1]["value"]
         lines.append(
             f"searched {len(search['trials'])} settings inside the training rows; the best by "
-            f"{search['objective'].replace('_', ' ')}, {value:.4f}: {settings}"
+            f"{search['objective'].replace('_', ' ')}, {_shown(search['objective'], value)}: {settings}"
         )
     if (paths := metrics.get("paths")) and paths["scores"]:
-        name = "auc" if "auc" in paths["spread"] else next(iter(paths["spread"]))
+        name = next(one for one in ("auc", "r2", *paths["spread"]) if one in paths["spread"])
         spread = paths["spread"][name]
         lines.append(
-            f"{len(paths['scores'])} paths: {name.replace('_', ' ')} {spread['min']:.4f} to "
-            f"{spread['max']:.4f}, {paths['better_than_dummy']:.0%} better than no model"
+            f"{len(paths['scores'])} paths: {name.replace('_', ' ')} {_shown(name, spread['min'])} to "
+            f"{_shown(name, spread['max'])}, {paths['better_than_dummy']:.0%} better than no model"
         )
     return lines
 

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_service.choosing import choose
+from feature_service.sets import FeatureSet
 from lake import Lake
 from lake.errors import InvalidError
 from lake.models import StoredModel
@@ -161,15 +162,11 @@ def load(lk: Lake, model_id: str) -> Model:
         ModelMissingError: There is none of that id.
         ArtifactMissingError, StrangerError: Its file is gone, or is not the one registered.
         EstimatorMissingError: Its estimator's package is not installed.
-        FeaturesDifferError: Its features are computed differently now.
+        FeaturesDifferError: Its features are computed differently now, or of other bars.
         SplitSinceError: A share was split since, so prices are in other shares than it learnt.
     """
     stored = stored_model(lk, model_id)
-    now = choose(lk, stored.feature_set).hashes
-    then: dict[str, str] = stored.params["feature_hashes"]
-    differing = [name for name, value in then.items() if now.get(name) != value]
-    if differing:
-        raise FeaturesDifferError(model_id, differing)
+    _check_features(stored, choose(lk, stored.feature_set))
     _check_splits(lk, stored)
     path = lk.home / stored.path
     content = artifact.read(path, stored.file_hash)
@@ -189,6 +186,21 @@ def splits_of(lk: Lake, sources: Mapping[str, str]) -> dict[str, list[list[Any]]
         symbol: [[day.isoformat(), ratio] for _, day, ratio in lk.splits(symbol, source).rows()]
         for symbol, source in sources.items()
     }
+
+
+def form_of(wanted: FeatureSet) -> dict[str, str | None]:
+    """Of which bars the features of a set are, as JSON."""
+    return {name: getattr(wanted, name) for name in ("timeframe", "hours", "adjust", "context")}
+
+
+def _check_features(stored: StoredModel, wanted: FeatureSet) -> None:
+    """Refuse features computed by other code, or of other bars: a user's set keeps its name."""
+    now, then = wanted.hashes, stored.params["feature_hashes"]
+    if differing := [name for name, value in then.items() if now.get(name) != value]:
+        raise FeaturesDifferError(stored.model_id, differing)
+    # Older models do not say of which bars.
+    if stored.params.get("set_form", form_of(wanted)) != form_of(wanted):
+        raise FeaturesDifferError(stored.model_id, [stored.feature_set])
 
 
 def _check_splits(lk: Lake, stored: StoredModel) -> None:

@@ -10,6 +10,12 @@ from lake.errors import InvalidError, ProblemError
 from training_service.selecting import Selector
 
 _NO_SELECTOR = Selector()
+# What would make the same recipe another model each time: nobody but us sets these.
+_OURS: Mapping[str, tuple[int, ...]] = {"random_state": (), "n_jobs": (1,)}
+_OURS_SAID: Mapping[str, str] = {
+    "random_state": "random_state is the seed of the recipe. Say `--seed` instead.",
+    "n_jobs": "Models are trained in one thread, so that the same rows give the same bits. Leave n_jobs out.",
+}
 
 
 class PresetError(InvalidError):
@@ -86,7 +92,8 @@ def estimator(name: str, seed: int, *, classes: bool, parameters: Mapping[str, A
     """A new, unfitted estimator of one thread.
 
     Raises:
-        PresetError, EstimatorError: As :func:`pipeline`.
+        PresetError, EstimatorError: As :func:`pipeline`, or a parameter is ``random_state`` or other
+            ``n_jobs`` than 1: the seed and the one thread are what makes it repeatable.
     """
     check_model(name)
     made = PRESETS[name](classes) if name in PRESETS else _imported(name)
@@ -99,7 +106,9 @@ def estimator(name: str, seed: int, *, classes: bool, parameters: Mapping[str, A
     ours = type(made).__module__.startswith("sklearn.") and known.get("n_jobs") is None
     if "n_jobs" in known and not ours:
         made.set_params(n_jobs=1)
-    for key in parameters:
+    for key, value in parameters.items():
+        if key in known and value not in _OURS.get(key, (value,)):
+            raise EstimatorError(_OURS_SAID[key])
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""

@@ -16,6 +16,7 @@ from training_service.splits import Holdout, Split, WalkForward
 Weights = Literal["none", "balanced"]
 Calibration = Literal["none", "sigmoid", "isotonic"]
 _MOST_TRIALS = 1_000
+_GREATEST_SEED = 2**32 - 1  # what NumPy's generators take
 
 
 class RecipeError(ProblemError):
@@ -118,18 +119,24 @@ class Recipe:
         for name, kinds in (("weights", Weights), ("calibration", Calibration)):
             known, value = get_args(kinds), getattr(self, name)
             if value not in known:
-                return f"The {name} are {', '.join(known)}, not {str(value)[:40]!r}."
+                named = name.capitalize()
+                return f"{named} can be {', '.join(known)}, not {str(value)[:40]!r}."
         try:
             json.dumps(dict(self.parameters), allow_nan=False)
         except (TypeError, ValueError):
             return "Parameters are numbers, texts, true, false or null, for they are kept as JSON."
-        if not 0 <= self.search <= _MOST_TRIALS:
-            return f"A search tries 0 to {_MOST_TRIALS:,} settings, not {self.search:,}."
-        if self.seed < 0:
-            return f"The seed is a whole number from 0 on, not {self.seed}."
+        if not _whole(self.search, _MOST_TRIALS):
+            return f"A search tries 0 to {_MOST_TRIALS:,} settings, not {str(self.search)[:40]}."
+        if not _whole(self.seed, _GREATEST_SEED):
+            said = str(self.seed)[:40]
+            return f"The seed is a whole number from 0 on, at most {_GREATEST_SEED}, not {said}."
         if not self.classes and {self.weights, self.calibration} != {"none"}:
             return (
                 f"{self.label} is a number, and weights and calibration are for classes. "
                 "Leave them out, or take a label like direction_15."
             )
         return None
+
+
+def _whole(value: Any, greatest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= greatest

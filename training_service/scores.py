@@ -102,12 +102,6 @@ def always_up(truth: Numbers | Classes, classes: Sequence[int]) -> dict[str, Any
     return {**_hits(truth.astype(np.int64), up.astype(int)), "log_loss": None, "auc": _even(truth)}
 
 
-def baselines(train: Classes, test: Classes) -> dict[str, dict[str, Any]]:
-    """The same scores without a model: the training rows' majority and share, and always up."""
-    share = np.full(len(test), train.mean())
-    return {"majority": score(test, share), "always_up": always_up(test, (0, 1))}
-
-
 def _hits(truth: Classes, said: NDArray[Any]) -> dict[str, Any]:
     recall = [float(np.mean(said[truth == each] == each)) for each in np.unique(truth)]
     return {

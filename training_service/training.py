@@ -24,6 +24,7 @@ from training_service.model import (
     Model,
     NoChancesError,
     SplitSinceError,
+    form_of,
     load,
     splits_of,
 )
@@ -93,8 +94,9 @@ def train_recipe(lk: Lake, recipe: Recipe, *, progress: Tell | None = None) -> M
     check(recipe)
     told = Progress(progress)
     told.at("features and labels", 0)
-    facts, snapshot = recipe.facts, lk.snapshot()
+    facts = recipe.facts
     data = dataset_of(lk, recipe)
+    snapshot = lk.snapshot()  # not before: bars may come while features are built, and are learnt
     born = _birth(lk, recipe, facts, data, snapshot)
     standing = find_model(lk, born["model_id"])
     if standing is not None and artifact.matches(lk.home / standing.path, standing.file_hash):
@@ -174,9 +176,11 @@ def _birth(
     lk: Lake, recipe: Recipe, facts: dict[str, Any], data: Dataset, snapshot: int
 ) -> dict[str, Any]:
     """What is known before training; the id covers all of it but the snapshot and the commit."""
+    wanted = choose(lk, facts["set"])
     inputs = {
         "recipe": facts,
-        "feature_hashes": choose(lk, facts["set"]).hashes,
+        "feature_hashes": wanted.hashes,
+        "set_form": form_of(wanted),
         "set_version": data.set_version,
         "sources": data.sources,
         "splits": splits_of(lk, data.sources),

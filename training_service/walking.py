@@ -1,5 +1,6 @@
 """Predictions along time, each by a model that has seen nothing but the past of its step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import polars as pl
 
 from feature_service.fingerprint import digest
 from lake import Lake, sessions
-from lake.errors import ProblemError
+from lake.errors import InvalidError, ProblemError
 from lake.features import content_hash
 from lake.sessions import Moment
 from training_service import labels, provenance
@@ -30,6 +31,22 @@ _TIME = pl.Datetime("us", "UTC")
 
 class WalkError(ProblemError):
     """A walk through time that cannot be."""
+
+
+class StepRowsError(TooFewRowsError):
+    """A step before which too few labels were known."""
+
+    def __init__(self, symbols: Sequence[str], label: str, rows: int, session: str) -> None:
+        InvalidError.__init__(self, tuple(symbols), label, rows, session)
+        self.symbols, self.label, self.rows = tuple(symbols), label, rows
+        self.session = session
+
+    def __str__(self) -> str:
+        return (
+            f"Before {self.session} {' with '.join(self.symbols)} has {self.rows} rows whose "
+            f"{self.label} is known, and a step of a walk learns from {LEAST_ROWS} or more. "
+            "Begin later, let each model speak for more sessions, or widen the rolling window."
+        )
 
 
 @dataclass(frozen=True)
@@ -95,8 +112,9 @@ def out_of_sample(
 ) -> OutOfSample:
     """Walk through time, training a recipe anew every so many sessions.
 
-    A step's model is fitted on rows whose label windows ended before the step's first bar. The
-    recipe's ``split`` and ``walk`` do not matter here; its ``start`` is where learning begins.
+    A step's model is fitted on rows whose label windows ended before the step's first bar, and on
+    the columns that have a value in one of them. The recipe's ``split`` and ``walk`` do not matter
+    here; its ``start`` is where learning begins.
 
     Args:
         lk: The lake.
@@ -111,16 +129,17 @@ def out_of_sample(
 
     Raises:
         WalkError: The schedule cannot be, or nothing is left to predict.
-        TooFewRowsError: A step's training rows are fewer than fifty.
+        StepRowsError: A step's training rows are fewer than fifty.
         OneClassError: A step's training rows have one class only.
         InvalidError: As :func:`training_service.training.train_recipe`.
     """
     check(recipe)
     schedule = Schedule(retrain, window, length, start)
-    told, snapshot = Progress(progress), lk.snapshot()
+    told = Progress(progress)
     told.at("features and labels", 0)
     asked = recipe if end is None else replace(recipe, end=end)
     data = dataset_of(lk, asked)
+    snapshot = lk.snapshot()  # not before: bars may come while features are built, and are learnt
     frame, steps = walk(data, asked, schedule, told.part(0.1, 1))
     facts = {
         "recipe": recipe.facts,
@@ -142,7 +161,7 @@ def walk(
     """The frame and the steps of a walk along a data set with labels.
 
     Raises:
-        WalkError, TooFewRowsError, OneClassError: As :func:`out_of_sample`.
+        WalkError, StepRowsError, OneClassError: As :func:`out_of_sample`.
     """
     tell = progress or Progress()
     held = _Held.of(data, recipe)
@@ -155,10 +174,13 @@ def walk(
         oldest = int(held.sessions[begin]) - length if schedule.window == "rolling" else 0
         rows = held.known_before(begin, oldest)
         if len(rows) < LEAST_ROWS:
-            raise TooFewRowsError(recipe.symbols, recipe.label, len(rows))
-        fitted = learnt(recipe, held.rows(rows), part)
+            session = data.frame["session_date"][begin].isoformat()
+            raise StepRowsError(recipe.symbols, recipe.label, len(rows), session)
+        known = held.columns_known(rows)
+        fitted = learnt(recipe, held.rows(rows, known), part)
         newest = int(held.ends[rows].max())
-        frames.append(_said(data, fitted, held.values[begin:stop], slice(begin, stop), newest))
+        asked = _columns(held.values[begin:stop], known)
+        frames.append(_said(data, fitted, asked, slice(begin, stop), newest))
         steps.append(_facts(data.frame, fitted, (begin, stop), rows, newest))
     return pl.concat(frames), steps
 
@@ -198,8 +220,24 @@ class _Held:
         known = (self.ends[before] >= 0) & (self.ends[before] < self.begins[begin])
         return np.flatnonzero(known & (self.sessions[before] >= oldest))
 
-    def rows(self, chosen: Rows) -> Data:
-        return Data(take(self.values, chosen), take(self.truth, chosen), self.keys[chosen])
+    def columns_known(self, chosen: Rows) -> Rows:
+        """The columns that some of these rows have a value of.
+
+        Of the others nothing can be learnt, and that a later row has one must not be known: how
+        many columns there are changes what a forest draws.
+        """
+        first = np.isnan(self.values[chosen[0]])
+        empty = [one for one in np.flatnonzero(first) if np.isnan(self.values[chosen, one]).all()]
+        return np.setdiff1d(np.arange(len(first)), empty)
+
+    def rows(self, chosen: Rows, columns: Rows) -> Data:
+        values = _columns(take(self.values, chosen), columns)
+        return Data(values, take(self.truth, chosen), self.keys[chosen])
+
+
+def _columns(values: Values, columns: Rows) -> Values:
+    """Some columns; the same values where these are all."""
+    return values if len(columns) == values.shape[1] else values[:, columns]
 
 
 def _steps(held: _Held, schedule: Schedule) -> list[tuple[int, int]]:

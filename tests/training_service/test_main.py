@@ -25,6 +25,14 @@ def test_without_arguments_the_first_symbol_is_trained_with_the_second_beside_it
     assert models(store)["primary_symbol"].to_list() == ["QQQ"]
 
 
+def test_an_older_bar_is_told_and_a_panel_joins_nothing(capsys):
+    assert main.run(["SPY", "QQQ", "--model", "dummy", "--join", "asof:5"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"joining QQQ asof:5 costs \d+ rows .*; beside \d+ stands an older bar", told)
+    assert main.run(["SPY", "QQQ", "--model", "dummy", "--panel"]) == 0
+    assert "joining" not in capsys.readouterr().out
+
+
 def test_symbols_label_model_and_share_are_taken(store, capsys):
     asked = [
         "SPY",

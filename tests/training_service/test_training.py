@@ -103,6 +103,11 @@ def test_a_symbol_cannot_be_its_own_context(store):
         train(store, ["SPY", "spy"])
 
 
+def test_one_text_is_no_list_of_symbols(store):
+    with pytest.raises(SymbolsError, match=r"like \['SPY'\], not 'SPY'"):
+        train(store, "SPY")
+
+
 def test_no_symbol_is_a_sentence(store):
     with pytest.raises(SymbolsError, match="at least one symbol"):
         train(store, [])
@@ -279,6 +284,21 @@ def test_a_model_lies_in_the_home_beside_its_birth_certificate(store, model):
     assert certificate["code"]["sources"]
     assert certificate["metrics"]["test"]["accuracy"] == model.metrics["test"]["accuracy"]
     assert sorted(path.suffix for path in model.path.parent.iterdir()) == [".joblib", ".json"]
+
+
+def test_the_pinned_snapshot_holds_bars_that_came_while_features_were_built(store, monkeypatch):
+    read = training.dataset_of
+
+    def beside_an_ingest(lk, recipe):
+        put(lk, random_walk("SPY", date(2024, 7, 9), date(2024, 7, 9), seed=9))
+        return read(lk, recipe)
+
+    monkeypatch.setattr(training, "dataset_of", beside_an_ingest)
+    made = train(store, ["SPY"], model="dummy")
+
+    pinned = store.bars("SPY", snapshot=made.stored.snapshot)["timestamp"].max().isoformat()
+    assert made.stored.params["test_end"][:10] == "2024-07-09"
+    assert pinned >= made.stored.params["test_end"]
 
 
 def test_a_loaded_model_predicts_what_the_trained_one_did(store, model):

@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from tests.training_service.training_rows import COLUMNS, learning
 from training_service import calibrating, fitting, pipelines, tuning
-from training_service.fitting import InnerFoldsError
+from training_service.fitting import AnswerError, InnerFoldsError
 from training_service.judging import judge, learnt
 from training_service.pipelines import PRESETS, EstimatorError, PresetError, pipeline
 from training_service.recipe import Recipe, RecipeError
@@ -95,13 +95,22 @@ def test_without_lightgbm_the_sentence_says_how_to_install_it(monkeypatch):
             "no parameter 'max_it'. Did you mean max_iter",
         ),
         ({"parameters": {"C": {1, 2}}}, RecipeError, "kept as JSON"),
+        ({"parameters": {"random_state": None}}, EstimatorError, "the seed of the recipe"),
+        (
+            {"model": "random_forest", "parameters": {"n_jobs": 2}},
+            EstimatorError,
+            "in one thread.*Leave n_jobs out",
+        ),
         ({"selector": "k_bst:2"}, SelectorError, "Did you mean k_best"),
         ({"selector": "k_best:0"}, SelectorError, "from 1 on, like k_best:20"),
         ({"selector": "variance:2"}, SelectorError, "There is no selector 'variance:2'"),
-        ({"weights": "even"}, RecipeError, "weights are none, balanced, not 'even'"),
+        ({"weights": "even"}, RecipeError, "Weights can be none, balanced, not 'even'"),
         ({"calibration": "platt"}, RecipeError, "none, sigmoid, isotonic, not 'platt'"),
         ({"search": -1}, RecipeError, "0 to 1,000"),
+        ({"search": 2.5}, RecipeError, "0 to 1,000 settings, not 2.5"),
         ({"seed": -1}, RecipeError, "from 0 on"),
+        ({"seed": 2**32}, RecipeError, "at most 4294967295, not 4294967296"),
+        ({"seed": "7"}, RecipeError, "a whole number"),
         ({"search": 2, "model": "dummy"}, SearchError, "nothing to search in dummy"),
         ({"search": 2, "parameters": {"C": 1}}, SearchError, "free one of them"),
         (
@@ -205,7 +214,9 @@ def test_an_estimator_without_chances_gets_a_sigmoid(model, monkeypatch):
 def test_too_few_rows_to_calibrate_are_a_sentence():
     recipe, data = learning(calibration="isotonic")
 
-    with pytest.raises(InnerFoldsError, match=r"4 training rows are too few .* calibration needs"):
+    with pytest.raises(
+        InnerFoldsError, match=r"4 training rows, .* are too few .* calibration needs"
+    ):
         fitting.fit(recipe, replace(data.rows(np.arange(4)), truth=np.array([0, 0, 0, 1])))
 
 
@@ -260,3 +271,33 @@ def test_what_is_searched_are_settings_the_presets_have(name, classes):
 
     for setting, (_, low, high, _) in tuning.SPACES[name].items():
         assert low <= known[setting] <= high
+
+
+# Estimators of one's own
+
+
+class Asked(ClassifierMixin, BaseEstimator):
+    """Tells chances, of classes that the label does not have or that it does not name."""
+
+    def __init__(self, named=True):
+        self.named = named
+
+    def fit(self, *_):
+        if self.named:
+            self.classes_ = np.array([1, 2])
+        return self
+
+    def predict_proba(self, rows):
+        return np.full((len(rows), 2), 0.5)
+
+    def predict(self, rows):
+        return np.ones(len(rows))
+
+
+@pytest.mark.parametrize(("named", "problem"), [(True, "2 is not in list"), (False, "classes_")])
+def test_an_estimator_that_names_other_classes_is_a_sentence(named, problem, monkeypatch):
+    monkeypatch.setattr(pipelines, "class_of", lambda _: Asked)
+    recipe, data = learning(model="mine:Asked", parameters={"named": named})
+
+    with pytest.raises(AnswerError, match=f"mine:Asked has learnt, but .*{problem}.*Correct"):
+        judge(recipe, data)

@@ -207,3 +207,31 @@ def test_values_are_held_once_and_rows_in_a_piece_are_not_copied():
     assert np.shares_memory(part.values, data.values)
     assert part.values.shape == (30, len(COLUMNS))
     assert not np.shares_memory(data.rows(np.array([1, 5, 9])).values, data.values)
+
+
+def test_a_fold_that_cannot_be_calibrated_is_left_out_and_said():
+    """Class -1 comes late: the first fold learns from too few of it, the model for use does not."""
+    recipe, data = learning("move_5bp_1", calibration="sigmoid")
+    early = data.keys["session_date"] < data.keys["session_date"].unique().sort()[3]
+    truth = np.where(early.to_numpy() & (data.truth == -1), 0, data.truth)
+    told = judge(recipe, replace(data, truth=truth))
+
+    assert len(told.metrics["folds"]) == 2
+    assert len(told.metrics["notes"]) == 1
+    assert told.metrics["notes"][0].startswith("Fold 1 of 3 was left out.")
+    assert "classes among them, are too few" in told.metrics["notes"][0]
+    np.testing.assert_allclose(told.outcome.outputs.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("model", ["logistic", "random_forest", "hist_gradient_boosting"])
+def test_a_class_that_no_training_row_has_is_given_no_chance(model):
+    few = {"logistic": {}, "random_forest": {"n_estimators": 5}}
+    recipe, data = learning("move_5bp_1", model=model, parameters=few.get(model, {"max_iter": 5}))
+    train = judge(recipe, data).fold.train
+    truth = data.truth.copy()
+    truth[train] = np.maximum(truth[train], 0)
+    outcome = judge(recipe, replace(data, truth=truth)).outcome
+
+    assert (outcome.truth == -1).any()
+    assert (outcome.outputs[:, 0] == 0).all()
+    np.testing.assert_allclose(outcome.outputs.sum(axis=1), 1)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_service.user_sets import UserSet, define
 from lake import BarsMissingError
 from lake.models import ModelMissingError, delete_model, models, tag_model, tags
 from tests.feature_service.walks import SOURCE
@@ -19,7 +20,7 @@ from training_service.comparing import CompareError, compare
 from training_service.dataset import assemble
 from training_service.model import NoChancesError
 from training_service.splits import Holdout, split_of
-from training_service.training import Recipe, train, train_recipe
+from training_service.training import FeaturesDifferError, Recipe, train, train_recipe
 
 CONFIGURED = [
     {"split": split_of("walk-forward:folds=3"), "calibration": "isotonic", "selector": "k_best:5"},
@@ -191,6 +192,27 @@ def test_scores_of_other_bars_or_other_labels_are_not_set_side_by_side(store):
     assert "tested on other bars, 2024-07-08" in found["warning"][1]
     assert "it foresees return_15, not direction_15" in found["warning"][2]
     assert found["test_rmse"].is_null().to_list() == [True, True, False]
+
+
+def test_panels_of_other_symbols_are_not_set_side_by_side(store):
+    told = {"model": "dummy", "panel": True}
+    both, one = (train_recipe(store, Recipe(each, **told)) for each in (["SPY", "QQQ"], ["SPY"]))
+    turned = train_recipe(store, Recipe(["QQQ", "SPY"], **told))
+    found = compare(store, [both.model_id, one.model_id, turned.model_id])
+
+    assert found["comparable"].to_list() == [True, False, True]
+    assert "it foresees SPY, not QQQ and SPY" in found["warning"][1]
+
+
+def test_a_set_that_is_now_of_other_bars_is_refused(store):
+    features = ("return_1", "return_5", "rsi_14")
+    define(store, UserSet("mine", features))
+    made = train(store, ["SPY"], "mine", model="dummy")
+    assert training.load(store, made.model_id).columns == made.columns
+    define(store, UserSet("mine", features, timeframe="5min"))
+
+    with pytest.raises(FeaturesDifferError, match="was trained when mine meant something else"):
+        training.load(store, made.model_id)
 
 
 def test_a_comparison_of_nothing_is_a_sentence(store):

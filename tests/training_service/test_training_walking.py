@@ -12,10 +12,9 @@ from polars.testing import assert_frame_equal
 
 from tests.training_service.training_rows import bars, dataset
 from training_service import fitting
-from training_service.judging import TooFewRowsError
 from training_service.recipe import Recipe
 from training_service.training import data_of
-from training_service.walking import Schedule, WalkError, out_of_sample, walk
+from training_service.walking import Schedule, StepRowsError, WalkError, out_of_sample, walk
 
 BARS = bars(9, 40)
 RECIPE = Recipe(["SPY"], label="direction_3")
@@ -131,8 +130,16 @@ def test_a_walk_may_begin_where_it_is_told():
         ({"window": "growing"}, WalkError, "expanding or rolling, not 'growing'"),
         ({"length": 3}, WalkError, "of a rolling window alone"),
         ({"retrain": 9}, WalkError, "nothing to predict: the rows have 9 sessions"),
-        ({"retrain": 1, "window": "rolling"}, TooFewRowsError, "SPY has 37 rows"),
-        ({"first": "2024-07-01"}, TooFewRowsError, "SPY has 0 rows with direction_3"),
+        (
+            {"retrain": 1, "window": "rolling"},
+            StepRowsError,
+            "SPY has 37 rows .* widen the rolling window",
+        ),
+        (
+            {"first": "2024-07-01"},
+            StepRowsError,
+            "Before 2024-07-01 SPY has 0 rows whose direction_3",
+        ),
     ],
 )
 def test_a_walk_that_cannot_be_is_a_sentence(told, kind, sentence):
@@ -154,3 +161,23 @@ def test_a_walk_along_a_lake_says_what_it_was_made_from(store):
     ]
     assert first.facts["sources"].keys() == {"SPY", "QQQ"}
     assert told[1][0] == "step 1 of 2"
+
+
+def test_a_feature_that_is_known_later_changes_no_earlier_prediction():
+    """How many columns there are changes what a forest draws, be they empty in all rows learnt."""
+    recipe = replace(RECIPE, model="random_forest", parameters={"n_estimators": 5})
+    days = BARS["session_date"].unique().sort()
+    known_from = pl.col("session_date") >= days[6]
+
+    def with_news(rows):
+        data = dataset(rows, recipe.label)
+        news = pl.when(known_from).then("noise").alias("news")
+        return replace(data, frame=data.frame.with_columns(news), columns=(*data.columns, "news"))
+
+    without, _ = walk(dataset(BARS, recipe.label), recipe, Schedule(2))
+    told, _ = walk(with_news(BARS), recipe, Schedule(2))
+
+    # The step of the seventh session learns from the six before it, the next from two with news.
+    unheard = pl.col("session_date") < days[8]
+    assert_frame_equal(told.filter(unheard), without.filter(unheard), check_exact=True)
+    assert (told["chance"] != without["chance"]).any()

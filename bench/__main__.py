@@ -18,7 +18,7 @@ from statistics import median
 import polars as pl
 
 import lake
-from bench import features, market
+from bench import features, market, simulation
 
 ROOT = Path(__file__).parent
 RESULTS = ROOT / "results" / "latest.json"
@@ -92,7 +92,7 @@ def _measured(folder: Path) -> list[Row]:
         _within("cold import, open, a day, above bare imports", ours, {}, "cold", 150),
     ]
     rest = [*_sizes(home, theirs), *_ingest(folder), *_live(folder), *_planner()]
-    rest += _features(home, folder)
+    rest += [*_features(home, folder), *_simulation(folder), *_pairs()]
     return [*rows, _beside_a_writer(crowd), *loads, *rest]
 
 
@@ -229,6 +229,58 @@ def _features(home: Path, folder: Path) -> list[Row]:
             )
             for key, (name, unit, most) in goals.items()
         ),
+    ]
+
+
+def _simulation(folder: Path) -> list[Row]:
+    """Signals given: the run and all its figures beside vectorbt's, and a bar beside backtesting.py's."""
+    found = simulation.beside_peers(folder)
+    work = f"simulation, {found['bars'] / 1e3:.0f} k bars, {found['orders']:.0f} orders"
+    whole, ran = found["whole"], found["run"]
+    stats, total, bar = (
+        found.get(f"peer_{name}") for name in ("vectorbt_stats", "vectorbt", "backtesting")
+    )
+    return [
+        Row(
+            f"{work}: run and all figures",
+            "ms",
+            whole,
+            "vectorbt, stats()",
+            stats,
+            whole / stats if stats else None,
+            "<= 50 ms",
+            whole <= 50,
+        ),
+        Row(
+            f"{work}: run",
+            "ms",
+            ran,
+            "vectorbt, total return",
+            total,
+            ran / total if total else None,
+            "told",
+            None,
+        ),
+        Row(
+            f"{work}: run",
+            "ms",
+            ran,
+            "backtesting.py",
+            bar,
+            ran / bar if bar else None,
+            "told",
+            None,
+        ),
+    ]
+
+
+def _pairs() -> list[Row]:
+    """A thousand pairs of an SMA cross over a year of minutes, written to the ledger; once."""
+    found = _ran([sys.executable, "-m", "bench.simulation", "pairs"])
+    work = f"search, {found['pairs']:.0f} pairs over {found['bars'] / 1e3:.0f} k bars"
+    whole, alone = found["search"], found["trials_alone"]
+    return [
+        Row(work, "s", whole, "its trials alone", alone, None, "<= 10 s", whole <= 10),
     ]
 
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from feature_service.compiled import given
 from simulation_service.run import Floats, Integers
+
+_NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -30,35 +33,52 @@ class Drawdown:
     longest_sessions: int
 
 
-def drawdown(curve: Floats, session: Integers) -> Drawdown:
+def drawdown(curve: Floats, session: Integers, *, before: float | None = None) -> Drawdown:
     """The drawdown of a curve, value by value.
 
     Args:
-        curve: Values in the order of time, the first one above zero.
+        curve: Finite values in the order of time, the first one above zero.
         session: For each value a number that changes with the session.
+        before: A value above zero before all of them, in the session of the first one; it has place
+            0 then, and the curve's first value place 1.
     """
-    highest = np.maximum.accumulate(curve)
-    below = curve < highest
-    if not below.any():
+    share, found = _falls(curve, session, before)
+    start, trough, recovery, sessions, longest = found
+    if trough == _NOWHERE:
         return Drawdown(0.0, None, None, None, 0, 0)
-    shares = curve / highest
-    trough = int(np.argmin(shares))
-    edges = np.flatnonzero(below[1:] != below[:-1]) + 1  # the first value is its own high
-    firsts, ends = edges[::2], edges[1::2]
-    lasts = np.append(ends, len(curve))[: len(firsts)] - 1
-    changes = np.flatnonzero(session[1:] != session[:-1])
-    lengths = np.searchsorted(changes, lasts) - np.searchsorted(changes, firsts) + 1
-    worst = int(np.searchsorted(firsts, trough, side="right")) - 1
+    shift = 0 if before is None else 1
     return Drawdown(
-        depth=float(shares[trough] - 1),
-        start=int(firsts[worst]) - 1,
-        trough=trough,
-        recovery=int(ends[worst]) if worst < len(ends) else None,
-        sessions=int(lengths[worst]),
-        longest_sessions=int(lengths.max()),
+        depth=share - 1,
+        start=start + shift,
+        trough=trough + shift,
+        recovery=None if recovery == _NOWHERE else recovery + shift,
+        sessions=sessions,
+        longest_sessions=longest,
     )
 
 
-def max_drawdown(curve: Floats) -> float:
-    """The worst fall from the highest value so far, as a share of it: 0 to -1."""
-    return float(np.min(curve / np.maximum.accumulate(curve) - 1))
+def max_drawdown(curve: Floats, *, before: float | None = None) -> float:
+    """The worst fall from the highest value so far, as a share of it: 0 to -1.
+
+    Args:
+        curve: As for :func:`drawdown`, like ``before``.
+    """
+    share, _ = _falls(curve, np.empty(0, dtype=np.int64), before)
+    return share - 1
+
+
+def _falls(curve: Floats, session: Integers, before: float | None) -> tuple[float, list[int]]:
+    """The least share of the high before it, and the other fields; places count from the curve."""
+    from simulation_service.falls import through  # Numba is not needed by who imports figures only
+
+    found = np.full(5, _NOWHERE, dtype=np.int64)
+    first = float(curve[0] if before is None else before)
+    share = through(given(curve), _numbers(session), first, found)
+    return float(share), found.tolist()
+
+
+def _numbers(session: Integers) -> Integers:
+    """As a compiled function takes them, so that it is compiled once."""
+    found = np.ascontiguousarray(session, dtype=np.int64).view()
+    found.flags.writeable = False
+    return found

@@ -67,10 +67,11 @@ def heard(signals: pl.DataFrame, at: Places, **more: pl.Series) -> Said:
         at: As :func:`places` gives them for those rows.
         more: ``volatility`` and ``minutes_to_close``, a value a row; NaN where nothing was said.
     """
+    rows = _row_after_row(at)
     return Said(
-        directions=_taken(signals["direction"], at, int(Direction.HOLD)).astype(np.int8),
-        strengths=_taken(signals["strength"], at, 0.0),
-        **{name: _taken(column, at, np.nan) for name, column in more.items()},
+        directions=_taken(signals["direction"], rows, int(Direction.HOLD)).astype(np.int8),
+        strengths=_taken(signals["strength"], rows, 0.0),
+        **{name: _taken(column, rows, np.nan) for name, column in more.items()},
     )
 
 
@@ -90,8 +91,17 @@ def said_by(plan: Plan, market: Market, rows: pl.DataFrame, at: Places) -> Said:
     return heard(signals, at, **more)
 
 
-def _taken(column: pl.Series, at: Places, otherwise: float) -> NDArray[Any]:
+def _row_after_row(at: Places) -> Places | slice:
+    """A slice where every bar has a row and the rows follow one another, as they mostly do."""
+    if len(at) and at[0] >= 0 and bool((np.diff(at) == 1).all()):
+        return slice(int(at[0]), int(at[-1]) + 1)
+    return at
+
+
+def _taken(column: pl.Series, at: Places | slice, otherwise: float) -> NDArray[Any]:
     values = column.cast(pl.Float64).fill_null(otherwise).to_numpy()
+    if isinstance(at, slice):
+        return values[at]
     if not len(values):
         return np.full(len(at), otherwise)
     return np.where(at >= 0, values[at], otherwise)

@@ -57,8 +57,8 @@ def run_through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - the minutes
     guards = trails or chosen[STOP] > 0 or chosen[PROFIT] > 0
     buy_side = 0.0 if chosen[SIDES] == 2 else 1.0  # noqa: PLR2004 - short only
     sell_side = 0.0 if chosen[SIDES] == 0 else -1.0
-    held_now, cash, waits = 0.0, state[CASH], False
-    for row in range(bars):
+    held_now, cash, waits, row = 0.0, state[CASH], False, 0
+    while row < bars:
         if state[ORDERS] + 8 > len(orders):
             more = np.empty((2 * len(orders), COLUMNS))
             more[: len(orders)] = orders
@@ -78,12 +78,23 @@ def run_through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - the minutes
                 )  # fmt: skip
                 held_now, cash, waits = state[POS], state[CASH], False
         close, direction = closes[row], directions[row]
-        # Most bars change nothing: no order waits, no stop is near, and the signal repeats itself.
         asks = False
         if direction != 0 and not (waits and state[CAUSE] == direction):
             side = buy_side if direction > 0 else sell_side
             done = held_now == 0 if side == 0 else all_in and held_now * side > 0
             asks = waits or not done
+        # Most bars change nothing: no order waits, no stop is near, and the signal repeats itself.
+        if not (waits or asks):
+            on_buy = held_now != 0 if buy_side == 0 else not (all_in and held_now * buy_side > 0)
+            on_sell = held_now != 0 if sell_side == 0 else not (all_in and held_now * sell_side > 0)
+            stops = (flat and held_now != 0, guards and held_now != 0)
+            after = _quiet(
+                state, chosen, row, (sessions, directions), (highs, lows, closes),
+                (on_buy, on_sell), stops, (cash, held_now), curves,
+            )  # fmt: skip
+            if after > row:
+                row = after
+                continue
         touched = False
         if held_now != 0:
             touched = flat and (row + 1 == bars or sessions[row] != sessions[row + 1])
@@ -121,7 +132,52 @@ def run_through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - the minutes
                 state[BEST] = min(state[BEST], lows[row])
         equity[row] = cash + held_now * close
         held[row] = held_now
+        row += 1
     return orders, payments
+
+
+@compiled
+def _quiet(  # noqa: PLR0917 - what a bar is looked at for
+    state: Floats,
+    chosen: Floats,
+    row: int,
+    told: tuple[Integers, NDArray[np.int8]],
+    prices: tuple[Floats, Floats, Floats],
+    asks: tuple[bool, bool],
+    stops: tuple[bool, bool],
+    owned: tuple[float, float],
+    curves: tuple[Floats, Floats],
+) -> int:
+    """Passes the bars of a session that change nothing; gives the first one that may, or the end.
+
+    A loop of its own, for the other one's tables may be replaced by longer ones, and Numba counts
+    what may be replaced at every bar.
+    """
+    sessions, directions = told
+    highs, lows, closes = prices
+    on_buy, on_sell = asks
+    ends, guarded = stops
+    cash, held_now = owned
+    equity, held = curves
+    session, bars = sessions[row], len(closes)
+    trails = guarded and chosen[TRAIL] > 0
+    while row < bars and sessions[row] == session:
+        direction = directions[row]
+        if (direction > 0 and on_buy) or (direction < 0 and on_sell):
+            break
+        if ends and (row + 1 == bars or sessions[row + 1] != session):
+            break
+        if guarded:
+            if _near(state, chosen, held_now, highs[row], lows[row]):
+                break
+            if trails and held_now > 0:
+                state[BEST] = max(state[BEST], highs[row])
+            elif trails:
+                state[BEST] = min(state[BEST], lows[row])
+        equity[row] = cash + held_now * closes[row]
+        held[row] = held_now
+        row += 1
+    return row
 
 
 @compiled

@@ -128,7 +128,7 @@ def measure(
     """
     _check(run, session)
     daily = equity_at_session_ends(run, session)
-    fall = drawdown(np.append(run.cash, run.equity), np.append(session[:1], session))
+    fall = drawdown(run.equity, session, before=run.cash)
     yearly = annual_return(daily, sessions_per_year)
     stamps = _column(bars, "timestamp", run)
     trips = trade_statistics(round_trips(run, timestamps=stamps))
@@ -165,7 +165,8 @@ def equity_at_session_ends(run: Run, session: Integers) -> Floats:
 
 def session_ends(session: Integers) -> NDArray[np.int64]:
     """The row of each session's last bar."""
-    return np.flatnonzero(np.append(session[1:] != session[:-1], True))
+    changes = np.flatnonzero(session[1:] != session[:-1])
+    return np.append(changes, max(len(session) - 1, 0))
 
 
 def _check(run: Run, session: Integers) -> None:

@@ -1,9 +1,10 @@
 """Trying many plans on the same bars: what they read is computed once for many, and figures are few."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
@@ -11,7 +12,7 @@ import polars as pl
 
 from feature_service.registry import Feature
 from lake.errors import LakeError
-from simulation_service import engine
+from simulation_service import engine, fast
 from simulation_service.drawdowns import max_drawdown
 from simulation_service.hearing import CLOCK, places, said_by
 from simulation_service.market import Floats, Market, Mode
@@ -20,6 +21,7 @@ from simulation_service.returns import sharpe
 from simulation_service.trading import Trading
 from strategy_service.needs import feature, widened
 from strategy_service.plans import Plan
+from strategy_service.rule import Rule
 
 #: Numbers that the features of a batch may take: 200 MB.
 _CELLS = 25_000_000
@@ -76,8 +78,8 @@ class Ground:
         return pl.concat([one.bars["session_date"] for one in self.markets]).unique().sort()
 
 
-def attempt(ground: Ground, trials: Sequence[Trial]) -> Iterator[Tried]:
-    """Run trials one after another, in this process."""
+def attempt(ground: Ground, trials: Sequence[Trial], threads: int = 1) -> Iterator[Tried]:
+    """Run trials in this process, in their order; one after another, or some at a time."""
     where = [
         places(market, bars["timestamp"])
         for market, bars in zip(ground.markets, ground.bars, strict=True)
@@ -85,14 +87,25 @@ def attempt(ground: Ground, trials: Sequence[Trial]) -> Iterator[Tried]:
     widest = max(bars.height for bars in ground.bars)
     for some, wanted in _batches(trials, max(_CELLS // widest, 1)):
         rows = [widened(bars, wanted) for bars in ground.bars]
-        for plan, mode in some:
-            yield _tried(ground, rows, where, plan, mode)
+        each = partial(_tried, ground, rows, where)
+        if threads <= 1:
+            yield from map(each, some)
+            continue
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(each, some)
 
 
 def attempt_in_processes(
     ground: Ground, trials: Sequence[Trial], processes: int
 ) -> Iterator[Tried]:
-    """The same over several processes, in the order of the trials."""
+    """The same on several processors, in the order of the trials.
+
+    Threads share what was computed and begin at once, but only compiled code lets others run
+    meanwhile; where the reference trades, or a strategy is none of ours, there are processes.
+    """
+    if processes > 1 and all(_compiled(ground, one) for one in trials):
+        yield from attempt(ground, trials, processes)
+        return
     if processes <= 1 or len(trials) <= _BATCH:
         yield from attempt(ground, trials)
         return
@@ -105,6 +118,11 @@ def attempt_in_processes(
     ) as pool:
         for found in pool.map(_attempt_here, batches):
             yield from found
+
+
+def _compiled(ground: Ground, trial: Trial) -> bool:
+    plan, mode = trial
+    return isinstance(plan.strategy, Rule) and fast.can(ground.markets, Trading.of(plan), mode)
 
 
 class _Here:
@@ -142,10 +160,9 @@ def _tried(
     ground: Ground,
     rows: Sequence[pl.DataFrame],
     where: Sequence[np.ndarray],
-    plan: Plan,
-    mode: Mode,
+    trial: Trial,
 ) -> Tried:
-    year = ground.sessions_per_year
+    (plan, mode), year = trial, ground.sessions_per_year
     try:
         said = [
             said_by(plan, market, some, at)
@@ -165,6 +182,6 @@ def _tried(
         returns=returns,
         sharpe=sharpe(daily, year),
         total_return=float(daily[-1] / ground.cash - 1),
-        max_drawdown=max_drawdown(np.append(ground.cash, run.equity)),
+        max_drawdown=max_drawdown(run.equity, before=ground.cash),
         trades=run.entries,
     )

@@ -7,6 +7,7 @@ import polars as pl
 
 from feature_service import warming as features
 from simulation_service import fast
+from simulation_service.drawdowns import drawdown
 from simulation_service.market import Market, realistic
 from simulation_service.trading import Said, Trading
 from training_service import warming as labels
@@ -29,7 +30,9 @@ def warm() -> int:
         (row + 100).alias("volume"),
     )
     said = Said(np.where(np.arange(_ROWS) % 3, 1, -1).astype(np.int8))
-    fast.run(Market.of("SPY", bars), said, Trading(), 10_000.0, realistic())
+    market = Market.of("SPY", bars)
+    run = fast.run(market, said, Trading(), 10_000.0, realistic())
+    drawdown(run.equity, market.session, before=run.cash)
     return _ROWS
 
 

@@ -75,3 +75,31 @@ def test_it_is_what_the_obvious_way_finds(steps, width):
 
     assert drawdown(curve, session) == slow(curve, session)
     assert max_drawdown(curve) == drawdown(curve, session).depth
+
+
+@given(
+    before=st.integers(990, 1010),
+    steps=st.lists(st.integers(-3, 3), min_size=1, max_size=40),
+    width=st.integers(1, 4),
+)
+def test_a_value_before_the_curve_counts_as_if_it_were_its_first(before, steps, width):
+    curve = 1000.0 + np.cumsum(steps)
+    session = np.arange(len(curve)) // width * 5
+    whole = np.append(float(before), curve)
+
+    found = drawdown(curve, session, before=before)
+
+    assert found == slow(whole, np.append(session[:1], session))
+    assert max_drawdown(curve, before=before) == found.depth
+
+
+def test_the_depth_is_numpys_to_the_bit():
+    draw = np.random.default_rng(3)
+    for _ in range(200):
+        curve = 100 * np.exp(np.cumsum(draw.normal(0, 0.01, 300)))
+        shares = curve / np.maximum.accumulate(curve)
+
+        found = drawdown(curve, np.arange(300))
+
+        assert found.depth == float(shares.min() - 1)
+        assert found.trough == int(shares.argmin())

@@ -143,29 +143,32 @@ class Rule(Configured, ABC):
             raise ColumnsMissingError(self.key, missing)
         says = self.says()
         found = rows.select(pl.col(columns).cast(pl.Float64).fill_nan(None)) if columns else rows
-        sell, buy = (one.fill_null(value=False) for one in (says.sell, says.buy))
-        direction = (
-            pl.when(sell)
-            .then(int(Direction.SELL))
-            .when(buy)
-            .then(int(Direction.BUY))
-            .otherwise(int(Direction.HOLD))
-        )
-        strength = pl.when(sell).then(says.selling).when(buy).then(says.buying).otherwise(0.0)
         # A rule that reads nothing says the same in each row.
         each = pl.repeat(value=True, n=rows.height, eager=True).alias("each row")
-        return (
-            found.with_columns(each)
-            .select(
-                pl.when(pl.col("each row")).then(direction).alias("direction"),
-                strength.cast(pl.Float64)
-                .fill_nan(None)
-                .fill_null(0.0)
-                .clip(0.0, 1.0)
-                .alias("strength"),
+        # In steps, for polars computes anew what an expression says twice.
+        parts = found.with_columns(each).select(
+            *(
+                pl.when(pl.col("each row")).then(one).alias(name)
+                for name, one in (
+                    ("sell", says.sell.fill_null(value=False)),
+                    ("buy", says.buy.fill_null(value=False)),
+                    ("selling", says.selling.cast(pl.Float64)),
+                    ("buying", says.buying.cast(pl.Float64)),
+                )
             )
-            .cast(SIGNALS)
         )
+        sell, buy = pl.col("sell"), pl.col("buy")
+        chosen = parts.select(
+            pl.when(sell)
+            .then(pl.lit(int(Direction.SELL), pl.Int8))
+            .when(buy)
+            .then(pl.lit(int(Direction.BUY), pl.Int8))
+            .otherwise(pl.lit(int(Direction.HOLD), pl.Int8))
+            .alias("direction"),
+            pl.when(sell).then("selling").when(buy).then("buying").otherwise(0.0).alias("strength"),
+        )
+        known = chosen.with_columns(pl.col("strength").fill_nan(None))
+        return known.with_columns(pl.col("strength").fill_null(0.0).clip(0.0, 1.0)).cast(SIGNALS)
 
     def reason(self, row: Row, direction: Direction) -> str:
         """Why it says so of a row of the bars and features, for a person to read."""

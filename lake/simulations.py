@@ -5,7 +5,7 @@ service's affair.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -60,7 +60,8 @@ _TRIALS = """
     SELECT arg_max(sharpe, created_at) FILTER (mode = $mode)
     FROM tried
     WHERE list_has_any(string_split(symbol, '+'), $symbols)
-      AND "start" <= $end AND "end" >= $start AND strategy <> $beside
+      AND "start" <= $end AND "end" >= $start
+      AND strategy NOT IN (SELECT unnest($beside::VARCHAR[]))
     GROUP BY strategy ORDER BY strategy"""
 _NAMES = ", ".join(f'"{name}"' for name in (*_COLUMNS, "created_at"))
 
@@ -202,7 +203,7 @@ def trials(
     end: datetime,
     *,
     mode: str = "realistic",
-    beside: str = "",
+    beside: str | Collection[str] = (),
 ) -> Trials:
     """The strategies that were simulated or searched on bars that overlap a range.
 
@@ -211,7 +212,7 @@ def trials(
     Args:
         symbol: One, or several with ``+`` between: trials on any of them count.
         mode: Whose Sharpe ratios are told.
-        beside: Name of a strategy that does not count.
+        beside: Name of a strategy that does not count, or of several.
     """
     with lk.reading() as connection:
         rows = connection.execute(
@@ -220,7 +221,7 @@ def trials(
                 "symbols": symbol.split("+"),
                 "start": start,
                 "end": end,
-                "beside": beside,
+                "beside": [beside] if isinstance(beside, str) else list(beside),
                 "mode": mode,
             },
         ).fetchall()

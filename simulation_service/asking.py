@@ -7,9 +7,9 @@ from typing import Any
 
 from lake import Lake
 from lake.errors import MissingError
-from lake.models import model, models
+from lake.models import StoredModel, model, models
 from simulation_service.prepared import SimulationError, Terms
-from simulation_service.preparing import spoken_of
+from simulation_service.preparing import check_walk, spoken_of
 from simulation_service.search import Search, SearchResult, search
 from simulation_service.simulation import SimulationResult, simulate, simulate_plan, simulate_walk
 from simulation_service.spaces import space_of
@@ -58,8 +58,10 @@ def run_simulation(
             problem = f"{extra[0]} is for models, and a strategy is named. Leave one of them out."
             raise SimulationError(problem)
         return simulate_plan(lk, plan, symbols, mode, terms=terms)
+    _check_model(told)
     model_id = told.get("model_id") or newest(lk)
     if "retrain" in told:
+        _check_walk(model(lk, model_id), symbols)
         return simulate_walk(
             lk,
             model_id,
@@ -85,8 +87,29 @@ def check_simulation(lk: Lake, asked: Mapping[str, Any]) -> tuple[str, ...]:
     terms_of(told).modes(told.get("mode", "both"))
     if plan_asked(told):
         return _there(lk, told)
-    stored = model(lk, told.get("model_id") or newest(lk))
-    return spoken_of(stored, told.get("symbols", ()))
+    _check_model(told)
+    stored, symbols = model(lk, told.get("model_id") or newest(lk)), told.get("symbols", ())
+    if "retrain" in told:
+        return _check_walk(stored, symbols)
+    return spoken_of(stored, symbols)
+
+
+def _check_model(told: Mapping[str, Any]) -> None:
+    """Refuse what would have no effect on a model."""
+    if "sources" in told:
+        problem = "A model reads the sources it was trained on. Leave sources out."
+        raise SimulationError(problem)
+    if "window" in told and "retrain" not in told:
+        problem = (
+            "A window is that of a model trained anew. Say after how many sessions with retrain."
+        )
+        raise SimulationError(problem)
+
+
+def _check_walk(stored: StoredModel, symbols: Sequence[str]) -> tuple[str, ...]:
+    """The one symbol of a model that is trained anew along the time."""
+    check_walk(stored)
+    return spoken_of(stored, symbols)
 
 
 def check_search(lk: Lake, asked: Mapping[str, Any]) -> tuple[str, ...]:

@@ -49,14 +49,31 @@ def spoken(strategy: Strategy, symbol: str, rows: pl.DataFrame) -> pl.DataFrame:
     """What a strategy says in each row, as ``SIGNALS``.
 
     Raises:
-        StrategyBrokeError: It raised something that is no sentence.
+        StrategyBrokeError: It raised something that is no sentence, or what it says is no signal a row.
     """
     try:
-        return strategy.signals(rows)
+        said = strategy.signals(rows)
+        odd = _odd(said, rows.height)
     except LakeError:
         raise
     except Exception as error:  # a strategy or an estimator of the user's own may raise anything
         raise StrategyBrokeError(strategy.name, symbol, _brief(error)) from error
+    if odd:
+        raise StrategyBrokeError(strategy.name, symbol, odd)
+    return said
+
+
+def _odd(said: pl.DataFrame, height: int) -> str:
+    """Why signals cannot be acted on; empty if they can."""
+    if said.height != height:
+        return f"it gave {said.height:,} signals for {height:,} bars"
+    known = [int(one) for one in Direction]
+    if not said["direction"].is_in(known).fill_null(value=True).all():
+        return f"a direction is one of {', '.join(map(str, known))}, and it gave another"
+    strengths = said["strength"].cast(pl.Float64).fill_null(0.0)
+    if not strengths.is_between(0.0, 1.0).all():
+        return "a strength is a number from 0 to 1, and it gave another"
+    return ""
 
 
 def heard(signals: pl.DataFrame, at: Places, **more: pl.Series) -> Said:

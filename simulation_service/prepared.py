@@ -124,9 +124,13 @@ class Prepared:
 
     @property
     def hashes(self) -> dict[str, Any]:
-        """Of all bars and of all that was said."""
+        """Of all bars and of all that was said, and whose they are."""
         spoken = [_hash(*each) for each in zip(self.markets, self.said, strict=True)]
-        return {"market_hash": [one.content_hash for one in self.markets], "signals_hash": spoken}
+        return {
+            "symbols": [one.symbol for one in self.markets],
+            "market_hash": [one.content_hash for one in self.markets],
+            "signals_hash": spoken,
+        }
 
     @property
     def holding(self) -> "Prepared":

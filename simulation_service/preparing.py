@@ -117,13 +117,8 @@ def of_walk(
     """
     sources, symbol = stored.params["sources"], stored.primary_symbol
     told = {key: value for key, value in stored.params["recipe"].items() if key in NAMES}
+    check_walk(stored)
     recipe = recipe_of(told | {"sources": sources})
-    if recipe.panel:
-        problem = (
-            "A model of a panel is not trained anew along the time. Simulate it as it is, "
-            "or train one of a single symbol."
-        )
-        raise SimulationError(problem)
     found = out_of_sample(
         lk,
         recipe,
@@ -144,6 +139,20 @@ def of_walk(
     part = _heard_at(loaded, rows["timestamp"], signals)
     all_facts = {**facts, "steps": found.facts["steps"], "predictions_hash": found.hash}
     return _prepared(lk, name, all_facts, [part], Trading(), [], model_id=stored.model_id)
+
+
+def check_walk(stored: StoredModel) -> None:
+    """Refuse a model whose recipe cannot be trained anew along the time.
+
+    Raises:
+        SimulationError: It is one of a panel.
+    """
+    if stored.params.get("recipe", {}).get("panel"):
+        problem = (
+            "A model of a panel is not trained anew along the time. Simulate it as it is, "
+            "or train one of a single symbol."
+        )
+        raise SimulationError(problem)
 
 
 def ground_of(

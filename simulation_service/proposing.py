@@ -15,7 +15,7 @@ Scores = Callable[[Sequence[Values]], Sequence[float | None]]
 
 _TOGETHER = 10  # proposed before any of them is scored
 _WORTHLESS = -1e9  # told of what has no Sharpe ratio: it did not trade, or does not go together
-_PATIENCE = 20  # proposals for each trial that is wanted
+_PATIENCE = 20  # rounds in a row that bring nothing new: the sampler has settled
 
 
 def proposed(space: Space, method: Method, trials: int, seed: int) -> list[Values]:
@@ -49,10 +49,8 @@ def ask(space: Space, trials: int, seed: int, scores: Scores) -> None:
     }
     values_of = {axis.name: axis.values for axis in space.axes}
     seen: dict[tuple[float | str, ...], float] = {}
-    made = 0
-    for _ in range(trials * _PATIENCE):
-        if made >= trials or len(seen) >= space.size:
-            return
+    made = idle = 0
+    while made < trials and len(seen) < space.size and idle < _PATIENCE:
         drawn = [study.ask(axes) for _ in range(_TOGETHER)]
         fresh: dict[tuple[float | str, ...], Values] = {}
         keys = []
@@ -69,6 +67,7 @@ def ask(space: Space, trials: int, seed: int, scores: Scores) -> None:
                 seen[key] = _WORTHLESS
             elif made + len(fresh) < trials:
                 fresh[key] = values
+        idle = 0 if fresh else idle + 1
         if fresh:
             found = scores([*fresh.values()])
             made += len(fresh)

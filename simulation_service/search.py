@@ -12,6 +12,7 @@ import polars as pl
 from feature_service.fingerprint import digest
 from lake import Lake, sessions
 from lake.errors import LakeError, TransientError
+from lake.features import content_hash
 from lake.searches import TRIALS, StoredSearch, find_search, store_search
 from lake.simulations import Trials
 from lake.simulations import trials as known_trials
@@ -38,6 +39,10 @@ _MOST_BLOCKS, _LEAST_BLOCK = 16, 4
 _LEAST_FOLD = 5
 _MOST_TOLD = 20
 _MOST_FOLDS = 50
+_KNEW = (
+    "Optuna chose its trials by their results on the whole range, so the probability of overfitting "
+    "is a rough hint and no evidence; a grid or random draws give one that means what it says."
+)
 _ENOUGH = 10  # ratios from which the trials' spread is theirs and not assumed
 
 
@@ -141,6 +146,8 @@ def search(
             "cash": on.cash,
             "participation": on.participation,
             "market_hash": [one.content_hash for one in ground.markets],
+            # What came before the range decides what is said at its beginning.
+            "bars_hash": [content_hash(one) for one in ground.bars],
             "code": code_version(*_ROOMS),
         }
         search_id = digest(facts)[:12]
@@ -220,11 +227,14 @@ class _Hunt:
             best = self._best_before(tried, first, cut, share)
             if best is None:
                 continue
+            if cash <= 0:  # all of it was lost before: nothing can be traded with any more
+                parts.append(np.zeros(last - cut))
+                continue
             values, inside = best
             block = self.ground.between(days[cut], days[last - 1], cash=cash)
             (one,) = self.run(block, [values])
             parts.append(one.returns)
-            cash *= float(np.prod(1 + one.returns))
+            cash *= max(float(np.prod(1 + one.returns)), 0.0)
             found.append(
                 {
                     "from": str(days[cut]),
@@ -303,7 +313,8 @@ def _stored(
         metrics={},
         state="done",
     )
-    before = known_trials(lk, new.symbol, new.start, new.end)
+    before = known_trials(lk, new.symbol, new.start, new.end, beside=set(names))
+    knew = [_KNEW] if asked.method == "optuna" else []
     metrics = {
         "tried": len(tried),
         "failed": len(failed),
@@ -313,7 +324,7 @@ def _stored(
         "honesty": _honesty(ground, tried, names, before),
         **_overfitting(tried),
         "walk_forward": hunt.forward(tried),
-        "warnings": [*warnings, *dict.fromkeys(failed)][:_MOST_TOLD],
+        "warnings": [*knew, *warnings, *dict.fromkeys(failed)][:_MOST_TOLD],
     }
     return store_search(lk, replace(new, metrics=metrics), _table(tried, names))
 

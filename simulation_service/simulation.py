@@ -117,7 +117,8 @@ def simulate(
         ModelMissingError, ArtifactMissingError, StrangerError, FeaturesDifferError: The model
             cannot be used. Nothing was noted.
         SimulationError: The mode or a symbol cannot be. Nothing was noted.
-        LakeError: The run failed; it is in the ledger with the reason.
+        LakeError: The run failed; it is in the ledger with the reason. A mode that runs is there
+            all the same.
         GateBusyError: Another process held the commit gate too long; ask again.
     """
     on = terms or Terms()
@@ -179,15 +180,18 @@ def simulate_walk(
 
     Raises:
         ModelMissingError: There is no such model. Nothing was noted.
-        SimulationError: The mode or the schedule cannot be. Nothing was noted.
+        SimulationError: The mode cannot be. Nothing was noted.
         LakeError: The run failed; it is in the ledger with the reason.
         GateBusyError: Another process held the commit gate too long; ask again.
     """
     on = terms or Terms()
     modes = on.modes(mode)
     stored = registered_model(lk, model_id)
-    name = f"{stored.name}, trained anew every {retrain} sessions, {window}"
-    facts = {"recipe": stored.params["recipe"], "retrain": retrain, "window": window}
+    recipe = stored.params["recipe"]
+    # Another recipe is another trial: the model's name alone has neither its features nor its seed.
+    whose = f"{stored.name} (recipe {digest(recipe)[:8]})"
+    name = f"{whose}, trained anew every {retrain} sessions, {window}"
+    facts = {"recipe": recipe, "retrain": retrain, "window": window}
     asked = _Asked(name, facts, (stored.primary_symbol,), None, model_id)
     return _all(
         lk,
@@ -218,13 +222,25 @@ def _all(
 ) -> list[SimulationResult]:
     try:
         prepared = prepare()
-        return [_simulate(lk, prepared, terms.cash, each) for each in modes]
     except TransientError:
         raise
     except LakeError as error:
         for each in modes:
             _note_failure(lk, asked, terms, each, error)
         raise
+    found: list[SimulationResult] = []
+    failed: list[LakeError] = []
+    for each in modes:  # what fails in one mode may well run in the other
+        try:
+            found.append(_simulate(lk, prepared, terms.cash, each))
+        except TransientError:
+            raise
+        except LakeError as error:
+            _note_failure(lk, asked, terms, each, error)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return found
 
 
 def _simulate(lk: Lake, prepared: Prepared, cash: float, mode: Mode) -> SimulationResult:

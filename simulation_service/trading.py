@@ -13,6 +13,9 @@ from strategy_service.plans import Plan
 from strategy_service.risk import RiskRule
 from strategy_service.sizing import AllIn, Fraction, Sizing
 
+#: Symbols that can share a purse alike: a sizing is told a twentieth at the least.
+MOST_ALIKE = 20
+
 
 @dataclass(frozen=True)
 class Said:
@@ -78,9 +81,13 @@ def shared_alike(symbols: int) -> Sizing:
     """All the cash for one symbol, the same share of the equity for each of several.
 
     Raises:
-        ParameterError: There are so many that the share is below what a sizing can be told.
+        CurveError: There are so many that a share is below what a sizing can be told.
     """
     if symbols == 1:
         return AllIn()
+    if symbols > MOST_ALIKE:
+        raise CurveError(
+            f"At most {MOST_ALIKE} symbols share one purse alike, not {symbols}: simulate fewer at a time."
+        )
     share = 1 / symbols
     return Fraction(most=share, least=share, band=1.0)

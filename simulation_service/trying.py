@@ -25,8 +25,10 @@ from strategy_service.rule import Rule
 
 #: Numbers that the features of a batch may take: 200 MB.
 _CELLS = 25_000_000
-#: Trials that a process is handed at a time.
-_BATCH = 100
+#: Trials that a process is handed at a time: many share what they read, few keep all processes busy.
+_FEWEST, _MOST = 10, 100
+#: Bars times trials from which processes are started; below, starting them takes longer.
+_WORTHWHILE = 5_000_000
 
 Trial = tuple[Plan, Mode]
 
@@ -68,9 +70,18 @@ class Ground:
     sessions_per_year: int
 
     def between(self, first: date, last: date, *, cash: float | None = None) -> "Ground":
-        """The same with some sessions only, both included."""
-        markets = tuple(one.between(first, last) for one in self.markets)
-        return replace(self, markets=markets, cash=self.cash if cash is None else cash)
+        """The same with some sessions only, both included; without the symbols that have no bar there."""
+        found = [
+            (market, bars)
+            for one, bars in zip(self.markets, self.bars, strict=True)
+            if len((market := one.between(first, last)).close)
+        ]
+        return replace(
+            self,
+            markets=tuple(market for market, _ in found),
+            bars=tuple(bars for _, bars in found),
+            cash=self.cash if cash is None else cash,
+        )
 
     @property
     def days(self) -> pl.Series:
@@ -98,7 +109,7 @@ def attempt(ground: Ground, trials: Sequence[Trial], threads: int = 1) -> Iterat
 def attempt_in_processes(
     ground: Ground, trials: Sequence[Trial], processes: int
 ) -> Iterator[Tried]:
-    """The same on several processors, in the order of the trials.
+    """The same on several processors, in the order of the trials; on one if there is little to do.
 
     Threads share what was computed and begin at once, but only compiled code lets others run
     meanwhile; where the reference trades, or a strategy is none of ours, there are processes.
@@ -106,10 +117,12 @@ def attempt_in_processes(
     if processes > 1 and all(_compiled(ground, one) for one in trials):
         yield from attempt(ground, trials, processes)
         return
-    if processes <= 1 or len(trials) <= _BATCH:
+    work = len(trials) * sum(len(one.close) for one in ground.markets)
+    size = min(max(len(trials) // (2 * max(processes, 1)), _FEWEST), _MOST)
+    if processes <= 1 or work < _WORTHWHILE or len(trials) <= size:
         yield from attempt(ground, trials)
         return
-    batches = [trials[at : at + _BATCH] for at in range(0, len(trials), _BATCH)]
+    batches = [trials[at : at + size] for at in range(0, len(trials), size)]
     with ProcessPoolExecutor(
         max_workers=min(processes, len(batches)),
         mp_context=get_context("spawn"),  # a fork of polars' threads would hang

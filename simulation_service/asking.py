@@ -54,8 +54,8 @@ def run_simulation(
     terms, mode = terms_of(told), told.get("mode", "both")
     symbols = told.get("symbols", ())
     if plan := plan_asked(told):
-        if extra := [name for name in ("model_id", *_WALK) if name in told]:
-            problem = f"{extra[0]} is for models, and a strategy is named. Leave one of them out."
+        if "window" in told:
+            problem = "window is for models, and a strategy is named. Leave one of them out."
             raise SimulationError(problem)
         return simulate_plan(lk, plan, symbols, mode, terms=terms)
     _check_model(told)
@@ -126,7 +126,10 @@ def check_search(lk: Lake, asked: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _there(lk: Lake, asked: Mapping[str, Any]) -> tuple[str, ...]:
-    names = check_symbols(asked.get("symbols") or ())
+    if not asked.get("symbols"):
+        problem = "Name the symbols whose bars are to be traded, like SPY."
+        raise SimulationError(problem)
+    names = check_symbols(asked["symbols"])
     sources = asked.get("sources") or {}
     for name in names:
         lk.source_of(name, sources.get(name))
@@ -172,20 +175,48 @@ def terms_of(asked: Mapping[str, Any]) -> Terms:
     Raises:
         SimulationError, CostsError: Something cannot be.
     """
-    costs = asked.get("costs", {})
-    _known(costs, tuple(vars(Costs())), "table of costs")
+    costs = _costs(_known(asked.get("costs", {}), tuple(vars(Costs())), "table of costs"))
     told = {name: asked[name] for name in _TERMS if name in asked and name != "costs"}
+    if told.get("participation", 0) > 1:
+        problem = (
+            "The participation is a share of a bar's volume, 0 to 1, and "
+            f"{told['participation']:g} is more than all of it."
+        )
+        raise SimulationError(problem)
     return Terms(**told, costs=replace(Costs(), **costs))
+
+
+def _costs(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Costs that are numbers; ``regulatory`` is yes or no.
+
+    Raises:
+        SimulationError: One is neither.
+    """
+    for name, value in told.items():
+        if name == "regulatory":
+            if value not in (0, 1):
+                problem = f"regulatory is true or false, not {str(value)[:40]!r}."
+                raise SimulationError(problem)
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            problem = f"{name} is a number, like {name}=2, not {str(value)[:40]!r}."
+            raise SimulationError(problem)
+    return {
+        name: bool(value) if name == "regulatory" else float(value) for name, value in told.items()
+    }
 
 
 def plan_asked(asked: Mapping[str, Any]) -> Plan | None:
     """The plan that is named; None if none is.
 
     Raises:
-        SimulationError: A strategy and a plan are named, or parameters alone.
+        SimulationError: A strategy and a plan are named, one of them and a model, or parameters alone.
         PlanError, NoSuchNameError, ParameterError: It cannot be.
     """
     plan, name = asked.get("plan"), asked.get("strategy")
+    told = [one for one in ("model_id", "retrain") if asked.get(one) is not None]
+    if told and (plan is not None or name is not None):
+        problem = f"{told[0]} is for models, and a strategy is named. Leave one of them out."
+        raise SimulationError(problem)
     if plan is not None:
         if name is not None or "parameters" in asked:
             problem = "Give either a plan or a strategy with its parameters."

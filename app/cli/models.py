@@ -7,11 +7,14 @@ import typer
 from app.cli.doors import opened_lake
 from app.cli.options import AsJson
 from app.cli.output import say, show_json, show_table
-from app.cli.reports import Html, Png, write_report
+from app.cli.reports import Html, Png, check_report, write_report
 from app.cli.teaching import add, add_listing
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from lake import Lake
+    from lake.models import StoredModel
 
 _COLUMNS = (
     "model", "tags", "label", "primary", "context", "set", "estimator", "score", "accuracy",
@@ -41,18 +44,14 @@ def models(*, as_json: AsJson = False) -> None:
 
     Examples:
         barlake models
-        barlake models --json
+        barlake models list --json
         barlake models compare 3f2a9c01d4e5 91b07c66aa10
     """
     from lake.models import models as registered
-    from lake.models import tags as tags_of
 
     with opened_lake() as lake:
-        found, held = registered(lake), tags_of(lake)
-    worn: dict[str, list[str]] = {}
-    for model_id, name in held.select("model_id", "tag").iter_rows():
-        worn.setdefault(model_id, []).append(name)
-    rows = [row | {"tags": sorted(worn.get(row["model_id"], []))} for row in parsed(found)]
+        found, worn = registered(lake), _tags(lake)
+    rows = [row | {"tags": worn.get(row["model_id"], [])} for row in parsed(found)]
     if as_json:
         show_json(rows)
     elif not rows:
@@ -72,14 +71,16 @@ def show(model: ModelId, *, html: Html = None, png: Png = None, as_json: AsJson 
     from training_service.main import report_of
     from training_service.report import report as page
 
+    check_report(html, png)
     with opened_lake() as lake:
         stored = registered(lake, model)
-        path = lake.home / stored.path
+        path, facts = lake.home / stored.path, facts_of(lake, stored)
     write_report(lambda: page(stored), html, png)
     if as_json:
-        show_json(dict(vars(stored)))
+        show_json(facts)
         return
-    for line in report_of(stored, path):
+    state = " and ".join(facts["tags"]) or "registered"
+    for line in report_of(stored, path, state):
         say(line)
 
 
@@ -146,6 +147,7 @@ def delete(
 
     Examples:
         barlake models delete 3f2a9c01d4e5
+        barlake models delete 3f2a9c01d4e5 --yes
     """
     from lake.models import delete_model
     from lake.models import model as registered
@@ -156,6 +158,21 @@ def delete(
             typer.confirm(f"Delete {model} ({stored.name}) for good?", abort=True, err=True)
         delete_model(lake, model)
     say(f"{model} is gone.")
+
+
+def facts_of(lake: "Lake", stored: "StoredModel") -> dict[str, Any]:
+    """All about a model as JSON shows it, its tags too."""
+    return dict(vars(stored)) | {"tags": _tags(lake).get(stored.model_id, [])}
+
+
+def _tags(lake: "Lake") -> dict[str, list[str]]:
+    """What each model is tagged, in the order of the alphabet."""
+    from lake.models import tags
+
+    worn: dict[str, list[str]] = {}
+    for model_id, name in tags(lake).sort("tag").select("model_id", "tag").iter_rows():
+        worn.setdefault(model_id, []).append(name)
+    return worn
 
 
 def parsed(found: "pl.DataFrame") -> list[dict[str, Any]]:

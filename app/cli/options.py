@@ -53,6 +53,13 @@ class TableFormat(StrEnum):
     PARQUET = "parquet"
 
 
+class Window(StrEnum):
+    """Which sessions before a day something is learnt or chosen from."""
+
+    EXPANDING = "expanding"
+    ROLLING = "rolling"
+
+
 Pairs = list[str] | None
 
 

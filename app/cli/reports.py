@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.output import remark, replacing
+from app.cli.output import OutputError, remark, replacing
 
 if TYPE_CHECKING:
     from reporting.page import Page
@@ -18,6 +18,26 @@ Html = Annotated[
 Png = Annotated[
     Path | None, typer.Option("--png", metavar="FILE", help="Write the report as one picture.")
 ]
+
+
+def check_report(html: Path | None, png: Path | None) -> None:
+    """Refuse files that cannot be written, before the work whose report they are.
+
+    Raises:
+        OutputError: A file has no folder, or is one.
+    """
+    for path, flag in ((html, "--html"), (png, "--png")):
+        if path is None:
+            continue
+        problem = ""
+        if path.is_dir():
+            problem = f"{path} is a folder"
+        elif not path.parent.is_dir():
+            problem = f"{path.parent} is no folder"
+        if problem:
+            raise OutputError(
+                f"No report can be written: {problem}. Choose another file with {flag}."
+            )
 
 
 def write_report(made: "Callable[[], Page]", html: Path | None, png: Path | None) -> None:

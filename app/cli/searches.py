@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.doors import opened_lake
+from app.cli.doors import check_past, opened_lake
 from app.cli.models import parsed
-from app.cli.options import AsJson, End, Start, values
+from app.cli.options import AsJson, End, Start, Window, values
 from app.cli.output import remark, say, show_json, show_table, text
-from app.cli.reports import Html, Png, write_report
+from app.cli.progress import shown_progress
+from app.cli.reports import Html, Png, check_report, write_report
 from app.cli.simulations import (
     Cash,
     Costs,
@@ -21,10 +22,25 @@ from app.cli.simulations import (
     terms_asked,
 )
 from app.cli.teaching import add, add_listing
+from lake.errors import MissingError
 
 _LEDGER = ("search", "strategy", "symbol", "method", "tried", "from", "to", "best Sharpe", "state")
 _FOLDS = ("from", "to", "values", "Sharpe before", "Sharpe", "return", "trades")
 _TOP = 5
+
+
+class NoBestError(MissingError):
+    """A search without a best trial."""
+
+    def __init__(self, search_id: str) -> None:
+        super().__init__(search_id)
+        self.search_id = search_id
+
+    def __str__(self) -> str:
+        return (
+            f"No trial of search {self.search_id} has a Sharpe ratio, so it has no best plan. "
+            f"`barlake searches show {self.search_id}` says why."
+        )
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +73,9 @@ def search(
     folds: Annotated[
         int, typer.Option(help="Blocks of sessions traded by what was best before; 0: none.")
     ] = 4,
-    window: Annotated[str, typer.Option(help="What chooses: expanding or rolling.")] = "expanding",
+    window: Annotated[
+        Window, typer.Option(help="The past that chooses for such a block.")
+    ] = Window.EXPANDING,
     start: Start = None,
     end: End = None,
     cash: Cash = 100_000.0,
@@ -80,8 +98,10 @@ def search(
         barlake search SPY --strategy rsi_reversion --set length --method optuna --trials 200
         barlake search SPY QQQ --plan plan.toml --set sizing.most=0.2,0.5,1 --html search.html
     """
-    from simulation_service.asking import run_search
+    from simulation_service.asking import check_search, run_search
 
+    check_past(start)
+    check_report(html, png)
     asked = {
         "axes": axes or [],
         "method": method,
@@ -94,7 +114,9 @@ def search(
         "symbols": symbols,
     }
     with opened_lake() as lake:
-        found = run_search(lake, asked, processes=processes)
+        check_search(lake, asked)
+        with shown_progress() as tell:
+            found = run_search(lake, asked, processes=processes, progress=tell)
         _finish(lake, found.stored.search_id, html, png, as_json=as_json)
 
 
@@ -103,7 +125,7 @@ def searches(*, as_json: AsJson = False) -> None:
 
     Examples:
         barlake searches
-        barlake searches --json
+        barlake searches list --json
     """
     from lake.searches import searches as ledger
 
@@ -135,19 +157,21 @@ def show(
     """
     from lake.searches import search as stored_search
 
+    check_report(html, png)
     with opened_lake() as lake:
         if plan:
             best = stored_search(lake, search_id).metrics.get("best")
-            say(best["plan"] if best else "# No trial of this search has a Sharpe ratio.")
+            if not best:
+                raise NoBestError(search_id)
+            say(best["plan"].rstrip())
             return
         _finish(lake, search_id, html, png, as_json=as_json)
 
 
 def _finish(lake: Any, search_id: str, html: Any, png: Any, *, as_json: bool) -> None:
-    from simulation_service.search_report import report
-
     from lake.searches import search as stored_search
     from lake.searches import search_trials
+    from simulation_service.search_report import report
 
     stored, tried = stored_search(lake, search_id), search_trials(lake, search_id)
     write_report(lambda: report(stored, tried), html, png)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.doors import opened_lake
+from app.cli.doors import check_past, opened_lake
 from app.cli.models import parsed
-from app.cli.options import AsJson, End, Pairs, Start, listed, pairs, values
+from app.cli.options import AsJson, End, Pairs, Start, Window, listed, pairs, values
 from app.cli.output import made_folder, remark, replacing, say, show_json, show_table, text
-from app.cli.reports import Html, Png, write_report
+from app.cli.progress import shown_progress
+from app.cli.reports import Html, Png, check_report, write_report
 from app.cli.teaching import add, add_listing
 
 if TYPE_CHECKING:
@@ -75,10 +76,12 @@ def simulate(
     symbols: Symbols = None,
     retrain: Annotated[
         int | None,
-        typer.Option(help="Train the model's recipe anew every so many sessions, on the past."),
+        typer.Option(
+            min=1, help="Train the model's recipe anew every so many sessions, on the past."
+        ),
     ] = None,
     window: Annotated[
-        str | None, typer.Option(help="What each such training takes: expanding or rolling.")
+        Window | None, typer.Option(help="The past of each such training (expanding).")
     ] = None,
     mode: Annotated[str, typer.Option(help="as_specified, realistic or both.")] = "both",
     start: Start = None,
@@ -109,8 +112,10 @@ def simulate(
         barlake simulate --strategy sma_cross --param fast=10 --param slow=60 --symbols SPY
         barlake simulate --plan plan.toml --symbols SPY,QQQ --cost spread_bps=2 --participation 0.1
     """
-    from simulation_service.asking import run_simulation
+    from simulation_service.asking import check_simulation, run_simulation
 
+    check_past(start)
+    check_report(html, png)
     given = {
         "slippage_bps": slippage_bps,
         "fee_per_share": fee_per_share,
@@ -127,7 +132,9 @@ def simulate(
         ),
     }
     with opened_lake() as lake:
-        results = run_simulation(lake, asked)
+        check_simulation(lake, asked)  # a slip of the pen is no trial: the ledger is told nothing
+        with shown_progress() as tell:
+            results = run_simulation(lake, asked, tell)
         found = [_plain(one.stored) | {"trials": one.trials} for one in results]
         _write(lake, [one.simulation_id for one in results], html, png)
     if as_json:
@@ -143,7 +150,7 @@ def simulations(*, as_json: AsJson = False) -> None:
 
     Examples:
         barlake simulations
-        barlake simulations --json
+        barlake simulations list --json
     """
     from lake.simulations import simulations as ledger
 
@@ -175,6 +182,7 @@ def show(
     """
     from lake.simulations import simulation, trials
 
+    check_report(html, png)
     with opened_lake() as lake:
         stored = [simulation(lake, one) for one in simulations]
         found = [
@@ -197,7 +205,10 @@ def export(
     simulation: Annotated[str, typer.Argument(metavar="SIMULATION", help="Its id.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made if it is not there.")],
 ) -> None:
-    """Export a simulation: equity.csv, orders.csv, round_trips.csv and facts.json.
+    """Export a simulation: equity.csv, orders.csv and facts.json.
+
+    The curve has a row a session, beside buy and hold. The facts are the settings, the hashes and
+    every figure of the tear sheet. Amounts are in USD, times in UTC.
 
     Examples:
         barlake simulations export 8c1d20aa57f3 ./run

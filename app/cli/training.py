@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.doors import check_past, opened_lake
+from app.cli.models import facts_of
 from app.cli.options import AsJson, End, Pairs, Start, listed, pairs, values
 from app.cli.output import say, show_json
-from app.cli.reports import Html, Png, write_report
+from app.cli.progress import shown_progress
+from app.cli.reports import Html, Png, check_report, write_report
 from app.cli.teaching import add
 
 if TYPE_CHECKING:
@@ -103,6 +105,7 @@ def train(
     from training_service.training import train_recipe
 
     check_past(start)
+    check_report(html, png)
     asked = {
         "set": set_name,
         "label": label,
@@ -123,11 +126,14 @@ def train(
     }
     with opened_lake() as lake:
         chosen = [*(symbols or []), *listed(named)] or _first_symbols(lake)
-        made = train_recipe(lake, recipe_of({"symbols": chosen, **asked}))
+        recipe = recipe_of({"symbols": chosen, **asked})
+        with shown_progress() as tell:
+            made = train_recipe(lake, recipe, progress=tell)
         stored = registered(lake, made.model_id)
+        facts = facts_of(lake, stored) | {"fresh": made.fresh}
     write_report(lambda: page(stored), html, png)
     if as_json:
-        show_json(dict(vars(stored)) | {"fresh": made.fresh})
+        show_json(facts)
         return
     for line in report(made):
         say(line)

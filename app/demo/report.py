@@ -128,6 +128,10 @@ def _show_simulations(opened: lake.Lake, found: list[StoredSimulation]) -> None:
     say(
         f"Strategies tried on these bars so far: {tried}. The more, the less the best one's Sharpe means."
     )
+    for run in found:
+        if shaken := run.metrics.get("sensitivity"):
+            late, dear = (shaken[name]["total_return"] for name in ("delay", "doubled_costs"))
+            say(f"{_words(run.mode)}, one bar later: {late:+.2%}; at doubled costs: {dear:+.2%}.")
     for warning in dict.fromkeys(line for run in found for line in run.metrics["warnings"]):
         say(f"Note: {warning}")
 

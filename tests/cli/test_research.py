@@ -81,11 +81,11 @@ def test_a_list_of_features_needs_no_lake(barlake):
 
 
 def test_a_model_is_trained_once_and_simulated_both_ways(shell, here, home):
-    first, again = shell("train", "SPY", "QQQ"), shell("train", "SPY", "QQQ")
+    first, again = shell("train", "SPY", "QQQ"), here("train", "SPY", "QQQ")
     (model,) = json.loads(here("models", "--json").out)
-    told = json.loads(shell("train", "SPY", "QQQ", "--json").out)
+    told = json.loads(here("train", "SPY", "QQQ", "--json").out)
     table = shell("simulate")
-    runs = json.loads(shell("simulate", model["model_id"], "--json").out)
+    runs = json.loads(here("simulate", model["model_id"], "--json").out)
     ledger = json.loads(here("simulations", "--json").out)
 
     assert (first.code, again.code, table.code) == (0, 0, 0), first.err + table.err

@@ -19,6 +19,7 @@ from feature_service.choosing import choose
 from lake import models as registry
 from lake.errors import InvalidError, LakeMissingError
 from lake.schema import check_symbol
+from lake.sessions import window
 from reporting import html
 from training_service.asking import recipe_of
 from training_service.comparing import compare
@@ -145,6 +146,7 @@ def post_model(body: TrainBody, house: HouseDep, response: Response) -> JobAnswe
     if ":" in body.model:
         raise ImportPathError(body.model)
     check(recipe_of(asked))
+    window(body.start, body.end)
     choose(house.lake, body.set)
     for symbol in asked["symbols"]:
         house.lake.source_of(symbol, (body.sources or {}).get(symbol))

@@ -1,12 +1,11 @@
 """The trial ledger: simulations and searches, run and read."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
-from simulation_service.search_report import report
 
 from app.api.answers import json_response, parsed_rows
 from app.api.errors import error_responses
@@ -19,6 +18,7 @@ from lake import simulations as ledger
 from lake.errors import LakeMissingError
 from reporting import html
 from simulation_service.asking import check_search, check_simulation, newest
+from simulation_service.search_report import report
 from simulation_service.tear_sheet import tear_sheet
 
 router = APIRouter(tags=["research"])
@@ -95,7 +95,7 @@ class _TermsBody(BaseModel):
     start: str | None = Field(default=None, examples=["2024-05-01"])
     end: str | None = None
     cash: float | None = Field(default=None, description="USD at the beginning (100,000)")
-    costs: dict[str, float] | None = Field(default=None, examples=[{"slippage_bps": 2.0}])
+    costs: dict[str, float | bool] | None = Field(default=None, examples=[{"slippage_bps": 2.0}])
     participation: float | None = Field(
         default=None, description="Share of a bar's volume that one order may take; 0: no cap"
     )
@@ -107,9 +107,9 @@ class SimulateBody(_TermsBody):
 
     model_id: str | None = Field(default=None, max_length=64, description="The newest without one")
     retrain: int | None = Field(
-        default=None, description="Train its recipe anew so often (sessions)"
+        default=None, ge=1, description="Train its recipe anew so often (sessions)"
     )
-    window: str | None = Field(default=None, examples=["expanding"])
+    window: Literal["expanding", "rolling"] | None = None
     mode: str | None = Field(default=None, examples=["both"])
 
 
@@ -123,7 +123,7 @@ class SearchBody(_TermsBody):
     trials: int | None = None
     seed: int | None = None
     folds: int | None = None
-    window: str | None = None
+    window: Literal["expanding", "rolling"] | None = None
 
 
 @router.get(

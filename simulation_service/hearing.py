@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lake.errors import InvalidError, LakeError
+from lake.timeframes import minutes_of
 from simulation_service.market import Market
 from simulation_service.trading import Said
 from strategy_service.plans import Plan
@@ -15,6 +16,7 @@ from strategy_service.strategies import Strategy
 
 #: The feature that risk rules ask the time by.
 CLOCK = "minutes_to_close"
+_MINUTE = 60_000_000  # microseconds
 
 Places = NDArray[np.int64]
 
@@ -36,13 +38,41 @@ def places(market: Market, times: pl.Series) -> Places:
     Args:
         times: Of the rows: ascending, UTC.
     """
-    known = times.cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
-    wanted = market.bars["timestamp"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
+    known, wanted = _micros(times), _micros(market.bars["timestamp"])
     if not len(known):
         return np.full(len(wanted), -1, dtype=np.int64)
     found = np.searchsorted(known, wanted)
     inside = np.minimum(found, len(known) - 1)
     return np.where((found < len(known)) & (known[inside] == wanted), inside, -1)
+
+
+def known_at(market: Market, rows: pl.DataFrame, timeframe: str) -> Places:
+    """For each bar of a market the row that is known when it closes and was not before; -1 for none.
+
+    A row is known when its bar is over, not when it opens: that of an hour at the hour's last
+    minute that was traded, that of a day or a week at its last minute.
+
+    Args:
+        rows: ``timestamp`` (opening, UTC; ascending) and ``session_date``.
+        timeframe: Of the rows.
+    """
+    minutes = minutes_of(timeframe)
+    if minutes == 1:
+        return places(market, rows["timestamp"])
+    opened, bars = _micros(rows["timestamp"]), _micros(market.bars["timestamp"])
+    found = np.full(len(bars), -1, dtype=np.int64)
+    if not len(bars):
+        return found
+    if minutes is not None:
+        behind = np.searchsorted(bars, opened + minutes * _MINUTE, side="left")
+    else:
+        days = rows["session_date"]
+        last = days.dt.truncate("1w").dt.offset_by("6d") if timeframe == "1week" else days
+        behind = market.bars["session_date"].search_sorted(last, "right").to_numpy()
+    newest = behind.astype(np.int64) - 1
+    own = (newest >= 0) & (bars[newest] >= opened)
+    found[newest[own]] = np.flatnonzero(own)
+    return found
 
 
 def spoken(strategy: Strategy, symbol: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -61,6 +91,10 @@ def spoken(strategy: Strategy, symbol: str, rows: pl.DataFrame) -> pl.DataFrame:
     if odd:
         raise StrategyBrokeError(strategy.name, symbol, odd)
     return said
+
+
+def _micros(times: pl.Series) -> NDArray[np.int64]:
+    return times.cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
 
 
 def _odd(said: pl.DataFrame, height: int) -> str:

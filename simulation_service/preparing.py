@@ -8,10 +8,12 @@ from typing import Any
 import polars as pl
 
 from feature_service import engine, inputs
+from feature_service.choosing import choose
 from lake import Lake
 from lake.models import StoredModel
 from lake.sessions import Moment
-from simulation_service.hearing import CLOCK, heard, places, said_by, spoken
+from lake.timeframes import minutes_of
+from simulation_service.hearing import CLOCK, heard, known_at, places, said_by, spoken
 from simulation_service.loading import Loaded, load_market
 from simulation_service.market import Market
 from simulation_service.prepared import Prepared, SimulationError, Terms, in_year_to, warnings_of
@@ -134,9 +136,12 @@ def of_walk(
     else:
         said = rows["prediction"].cast(pl.Float64).to_numpy()
         signals = signals_of_predictions(name, said, classes=recipe.classes)
-    first, last = rows["timestamp"][0], rows["timestamp"][-1]
-    loaded = load_market(lk, symbol, sources[symbol], first, last)
-    part = _heard_at(loaded, rows["timestamp"], signals)
+    # To the end of the last session: the row of an hour or a day is known at its last minute.
+    first, last = rows["timestamp"][0], rows["session_date"][-1]
+    loaded = load_market(
+        lk, symbol, sources[symbol], first, last if terms.end is None else terms.end
+    )
+    part = _heard_at(loaded, rows, signals, choose(lk, recipe.set_name).timeframe)
     all_facts = {**facts, "steps": found.facts["steps"], "predictions_hash": found.hash}
     return _prepared(lk, name, all_facts, [part], Trading(), [], model_id=stored.model_id)
 
@@ -228,12 +233,13 @@ def _model_on(
         days = loaded.market.bars["session_date"]
         market = loaded.market.between(days[0], rows["session_date"][-1])
         loaded = replace(loaded, market=market)
-    return _heard_at(loaded, rows["timestamp"], signals)
+    return _heard_at(loaded, rows, signals, choose(lk, stored.feature_set).timeframe)
 
 
-def _heard_at(loaded: Loaded, times: pl.Series, signals: pl.DataFrame) -> _Heard:
-    at = places(loaded.market, times)
-    return _Heard(loaded.market, heard(signals, at), int((at < 0).sum()), loaded.warnings)
+def _heard_at(loaded: Loaded, rows: pl.DataFrame, signals: pl.DataFrame, timeframe: str) -> _Heard:
+    at = known_at(loaded.market, rows, timeframe)
+    silent = int((at < 0).sum()) if minutes_of(timeframe) == 1 else 0
+    return _Heard(loaded.market, heard(signals, at), silent, loaded.warnings)
 
 
 def _plan_on(lk: Lake, plan: Plan, symbol: str, terms: Terms) -> _Heard:

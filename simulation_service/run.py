@@ -244,7 +244,7 @@ class Run:
     @property
     def borrowed(self) -> float:
         """USD paid for borrowing shares."""
-        return float(-self.income.amount[self.income.borrow].sum())
+        return 0.0 - float(self.income.amount[self.income.borrow].sum())
 
     @property
     def orders_hash(self) -> str:

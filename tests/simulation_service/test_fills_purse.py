@@ -141,14 +141,15 @@ def test_a_plan_says_how_to_trade():
     assert Trading.of(plan) == Trading(FixedShares(), (), Execution(sides="both"))
 
 
-def test_a_swap_as_specified_sells_before_it_buys_and_the_next_bar_buys():
+def test_as_specified_several_symbols_share_the_purse_alike():
+    """1,000 USD: 500 for 5 shares at 100; then 500 for 50 at 10, while the first go."""
     spy, qqq = market([(100, 100)] * 3), market([(10, 10)] * 3, symbol="QQQ")
     found = together([[BUY, SELL, HOLD], [HOLD, BUY, BUY]], spy, qqq, mode=as_specified())
 
-    assert [(one.symbol, one.side, one.filled) for one in found.trades] == [
-        (0, "buy", 0),
-        (0, "sell", 1),
-        (1, "buy", 2),
+    assert [(one.symbol, one.side, one.filled, one.shares) for one in found.trades] == [
+        (0, "buy", 0, 5),
+        (0, "sell", 1, 5),
+        (1, "buy", 1, 50),
     ]
 
 

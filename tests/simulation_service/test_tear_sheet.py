@@ -24,8 +24,9 @@ from reporting import NONE, html, png
 from reporting.colours import AGAINST, GREY, OWN
 from reporting.drawing import WIDE, drawn
 from simulation_service import tear_curves as curves
+from simulation_service.loading import MarketMissingError
 from simulation_service.plots import PlotError, counted, heat_map, parted_chart
-from simulation_service.simulation import SimulationError, simulate
+from simulation_service.simulation import Terms, simulate
 from simulation_service.tear_sheet import TearSheetError, tear_sheet
 from tests.reporting.reading import Read, fetched
 
@@ -176,7 +177,12 @@ def test_fills_that_nobody_can_have_are_warned_of_when_they_stand_alone(store, r
 
 
 def test_what_a_run_does_not_store_is_said_in_a_sentence(store, runs):
-    said = read_of(store, runs[1].simulation_id).said
+    kept = ("strategy", "benchmark", "honesty", "warnings")
+    bare = {name: runs[1].stored.metrics[name] for name in kept}
+    frame = equity(store, runs[1].simulation_id)
+    old = replace(runs[1].stored, simulation_id="old", metrics=bare)
+    store_simulation(store, old, frame, pl.DataFrame(schema=ORDERS))
+    said = read_of(store, "old").said
 
     for sentence in (
         "A rolling Sharpe ratio needs 63 sessions",
@@ -233,7 +239,7 @@ def test_a_run_says_what_it_was_made_from(store, runs):
 
     assert read.row("Simulation") == [stored.simulation_id]
     assert read.row("Snapshot of the lake") == [str(stored.snapshot)]
-    assert read.row("Market hash") == [stored.params["market_hash"]]
+    assert read.row("Market hash") == stored.params["market_hash"]
     assert stored.params["code"]["sources"] in read.row("Code")[0]
     assert read.row("Cash") == ["100,000"]
 
@@ -256,8 +262,10 @@ def test_months_are_told_from_the_curve_where_the_run_has_none(store, runs):
 
 
 def test_a_run_that_failed_says_why(store):
-    with pytest.raises(SimulationError) as failed:
-        simulate(store, models(store)["model_id"].item(), "realistic", start="2025-01-02")
+    with pytest.raises(MarketMissingError) as failed:
+        simulate(
+            store, models(store)["model_id"].item(), "realistic", terms=Terms(start="2025-01-02")
+        )
     listed = simulations(store).filter(pl.col("state") == "failed")
     read = read_of(store, listed["simulation_id"].item())
 

@@ -120,7 +120,8 @@ def of_walk(
     sources, symbol = stored.params["sources"], stored.primary_symbol
     told = {key: value for key, value in stored.params["recipe"].items() if key in NAMES}
     check_walk(stored)
-    recipe = recipe_of(told | {"sources": sources})
+    begin = stored.params.get("learns_from")
+    recipe = recipe_of(told | {"sources": sources, "start": begin})
     found = out_of_sample(
         lk,
         recipe,

@@ -13,6 +13,7 @@ from lake import Lake
 from lake.features import content_hash
 from lake.models import StoredModel, find_model, insert_model
 from lake.models import model as stored_model
+from lake.sessions import moment
 from training_service import artifact, evaluation, judging, labels, provenance, tuning
 from training_service.dataset import Dataset, assemble
 from training_service.fitting import Data, Fitted, keys_of, matrix
@@ -175,7 +176,7 @@ def _groups(lk: Lake, recipe: Recipe, data: Dataset) -> dict[str, str]:
 def _birth(
     lk: Lake, recipe: Recipe, facts: dict[str, Any], data: Dataset, snapshot: int
 ) -> dict[str, Any]:
-    """What is known before training; the id covers all of it but the snapshot and the commit."""
+    """What is known before training; the id covers all of it but ``told``: the rows say the range."""
     wanted = choose(lk, facts["set"])
     inputs = {
         "recipe": facts,
@@ -190,7 +191,11 @@ def _birth(
     }
     if ":" in recipe.model:
         inputs["estimator"] = provenance.origin(class_of(recipe.model))
-    told = {"snapshot": snapshot, "commit": provenance.commit("training_service")}
+    told = {
+        "snapshot": snapshot,
+        "commit": provenance.commit("training_service"),
+        "learns_from": None if recipe.start is None else str(moment(recipe.start)),
+    }
     return {**inputs, "model_id": digest(inputs)[:12], **told}
 
 

@@ -110,6 +110,17 @@ def test_walks_of_two_recipes_are_two_trials_and_of_one_recipe_one(store, model_
     assert "trained anew every 5 sessions, expanding" in first.stored.strategy
 
 
+def test_a_walk_begins_to_learn_where_its_model_did(store):
+    recipe = Recipe(["SPY"], label="direction_1", start="2024-06-27")
+    made = train_recipe(store, recipe)
+    (found,) = simulate_walk(store, made.model_id, "realistic", retrain=2)
+
+    learnt = min(one["trained_from"] for one in found.stored.params["steps"])
+    assert made.stored.params["learns_from"] == "2024-06-27"
+    assert learnt >= "2024-06-27"
+    assert found.stored.start.date() == date(2024, 7, 1)
+
+
 def test_a_walk_with_nothing_to_learn_from_is_in_the_ledger_with_its_sentence(store, model_id):
     with pytest.raises(WalkError, match="There is nothing to predict"):
         simulate_walk(store, model_id, "realistic", retrain=500)

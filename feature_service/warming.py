@@ -11,9 +11,9 @@ _ROWS = 100
 _OPEN = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
 
 
-def warm() -> int:
-    """Compute every feature once, of a few bars that are made up; gives how many there are."""
-    row = pl.int_range(_ROWS).cast(pl.Float64)
+def made_up(rows: int) -> pl.DataFrame:
+    """So many minutes of one session, with every column that a loop may read."""
+    row = pl.int_range(rows).cast(pl.Float64)
     price = 100 + (row * row % 17) / 8
     columns = {
         "timestamp": pl.lit(_OPEN) + row.cast(pl.Int64) * timedelta(minutes=1),
@@ -27,9 +27,13 @@ def warm() -> int:
         "trade_count": row.cast(pl.Int64),
         **dict.fromkeys(CONTEXT, price + 3),
     }
-    bars = pl.select(*(values.alias(name) for name, values in columns.items()))
+    return pl.select(*(values.alias(name) for name, values in columns.items()))
+
+
+def warm() -> int:
+    """Compute every feature once, of a few bars; gives how many there are."""
     features = catalog.features().values()
-    engine.compute(bars.lazy(), features).collect()
+    engine.compute(made_up(_ROWS).lazy(), features).collect()
     return len(features)
 
 

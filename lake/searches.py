@@ -4,7 +4,6 @@ A search is part of the trial ledger: each of its trials counts as a strategy th
 is run is the simulation service's affair.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from lake.entries import enter, entries, find, rows_of
 from lake.errors import MissingError
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ _COLUMNS = (
     "state",
     "error",
 )
-_NAMES = ", ".join(f'"{name}"' for name in (*_COLUMNS, "created_at"))
 
 
 class SearchMissingError(MissingError):
@@ -99,36 +98,13 @@ def store_search(lk: "Lake", new: StoredSearch, tried: pl.DataFrame) -> StoredSe
     Raises:
         GateBusyError: Another process held the commit gate too long. Nothing was written.
     """
-    with lk.writing() as transaction:
-        run = transaction.connection
-        standing = run.execute(
-            "SELECT state FROM searches WHERE search_id = ?", [new.search_id]
-        ).fetchone()
-        if standing is None or standing[0] == "failed":
-            run.execute("DELETE FROM searches WHERE search_id = ?", [new.search_id])
-            values = [
-                json.dumps(value, sort_keys=True) if name in ("params", "metrics") else value
-                for name, value in ((name, getattr(new, name)) for name in _COLUMNS)
-            ]
-            marks = ", ".join("?" for _ in (*values, "created_at"))
-            run.execute(
-                f"INSERT INTO searches ({_NAMES}) VALUES ({marks})",
-                [*values, transaction.recorded_at],
-            )
-            run.register("rows", tried)
-            names = ", ".join(TRIALS.names())
-            run.execute(
-                f"INSERT INTO search_trials (search_id, {names}) SELECT ?, {names} FROM rows",
-                [new.search_id],
-            )
-            run.unregister("rows")
+    enter(lk, "searches", _COLUMNS, new, {"search_trials": tried})
     return search(lk, new.search_id)
 
 
 def searches(lk: "Lake") -> pl.DataFrame:
     """Every search, newest first: the table ``searches``."""
-    with lk.reading() as connection:
-        return connection.execute("FROM searches ORDER BY created_at DESC, search_id").pl()
+    return entries(lk, "searches", "search_id")
 
 
 def search(lk: "Lake", search_id: str) -> StoredSearch:
@@ -145,21 +121,10 @@ def search(lk: "Lake", search_id: str) -> StoredSearch:
 
 def find_search(lk: "Lake", search_id: str) -> StoredSearch | None:
     """One search, or None."""
-    with lk.reading() as connection:
-        row = connection.execute(
-            f"SELECT {_NAMES} FROM searches WHERE search_id = ?", [search_id]
-        ).fetchone()
-    if row is None:
-        return None
-    facts = dict(zip((*_COLUMNS, "created_at"), row, strict=True))
-    facts["params"], facts["metrics"] = json.loads(facts["params"]), json.loads(facts["metrics"])
-    return StoredSearch(**facts)
+    facts = find(lk, "searches", _COLUMNS, search_id)
+    return None if facts is None else StoredSearch(**facts)
 
 
 def search_trials(lk: "Lake", search_id: str) -> pl.DataFrame:
     """The trials of a search, as ``TRIALS``; empty if there is none."""
-    names = ", ".join(TRIALS.names())
-    with lk.reading() as connection:
-        return connection.execute(
-            f"SELECT {names} FROM search_trials WHERE search_id = ? ORDER BY number", [search_id]
-        ).pl()
+    return rows_of(lk, "search_trials", TRIALS, "search_id", search_id, "number")

@@ -4,7 +4,6 @@ Runs that failed are in it too, with the reason. How a simulation is run is the 
 service's affair.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from lake.entries import enter, entries, find, rows_of
 from lake.errors import MissingError
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ _TRIALS = """
       AND "start" <= $end AND "end" >= $start
       AND strategy NOT IN (SELECT unnest($beside::VARCHAR[]))
     GROUP BY strategy ORDER BY strategy"""
-_NAMES = ", ".join(f'"{name}"' for name in (*_COLUMNS, "created_at"))
 
 
 class SimulationMissingError(MissingError):
@@ -123,29 +122,14 @@ def store_simulation(
     Raises:
         GateBusyError: Another process held the commit gate too long. Nothing was written.
     """
-    with lk.writing() as transaction:
-        run = transaction.connection
-        standing = run.execute(
-            "SELECT state FROM simulations WHERE simulation_id = ?", [new.simulation_id]
-        ).fetchone()
-        if standing is None or standing[0] == "failed":
-            run.execute("DELETE FROM simulations WHERE simulation_id = ?", [new.simulation_id])
-            _insert(run, new, transaction.recorded_at)
-            for table, frame in (("simulation_equity", equity), ("simulation_orders", orders)):
-                run.register("rows", frame)
-                names = ", ".join(frame.columns)
-                run.execute(
-                    f"INSERT INTO {table} (simulation_id, {names}) SELECT ?, {names} FROM rows",
-                    [new.simulation_id],
-                )
-                run.unregister("rows")
+    tables = {"simulation_equity": equity, "simulation_orders": orders}
+    enter(lk, "simulations", _COLUMNS, new, tables)
     return simulation(lk, new.simulation_id)
 
 
 def simulations(lk: "Lake") -> pl.DataFrame:
     """Every run, newest first: the table ``simulations``."""
-    with lk.reading() as connection:
-        return connection.execute("FROM simulations ORDER BY created_at DESC, simulation_id").pl()
+    return entries(lk, "simulations", "simulation_id")
 
 
 def simulation(lk: "Lake", simulation_id: str) -> StoredSimulation:
@@ -162,25 +146,19 @@ def simulation(lk: "Lake", simulation_id: str) -> StoredSimulation:
 
 def find_simulation(lk: "Lake", simulation_id: str) -> StoredSimulation | None:
     """One run, or None."""
-    with lk.reading() as connection:
-        row = connection.execute(
-            f"SELECT {_NAMES} FROM simulations WHERE simulation_id = ?", [simulation_id]
-        ).fetchone()
-    if row is None:
-        return None
-    facts = dict(zip((*_COLUMNS, "created_at"), row, strict=True))
-    facts["params"], facts["metrics"] = json.loads(facts["params"]), json.loads(facts["metrics"])
-    return StoredSimulation(**facts)
+    facts = find(lk, "simulations", _COLUMNS, simulation_id)
+    return None if facts is None else StoredSimulation(**facts)
 
 
 def equity(lk: "Lake", simulation_id: str) -> pl.DataFrame:
     """The curve of a run beside buy and hold, as ``EQUITY``; empty if there is none."""
-    return _rows(lk, "simulation_equity", EQUITY, simulation_id, "timestamp")
+    own = "simulation_id", simulation_id
+    return rows_of(lk, "simulation_equity", EQUITY, *own, "timestamp")
 
 
 def orders(lk: "Lake", simulation_id: str) -> pl.DataFrame:
     """The filled orders of a run, as ``ORDERS``; empty if there is none."""
-    return _rows(lk, "simulation_orders", ORDERS, simulation_id, "number")
+    return rows_of(lk, "simulation_orders", ORDERS, "simulation_id", simulation_id, "number")
 
 
 @dataclass(frozen=True)
@@ -226,22 +204,3 @@ def trials(
             },
         ).fetchall()
     return Trials(len(rows), tuple(ratio for (ratio,) in rows if ratio is not None))
-
-
-def _insert(run: Any, new: StoredSimulation, recorded_at: datetime) -> None:
-    values = [getattr(new, name) for name in _COLUMNS]
-    for name in ("params", "metrics"):
-        values[_COLUMNS.index(name)] = json.dumps(getattr(new, name), sort_keys=True)
-    marks = ", ".join("?" for _ in (*values, recorded_at))
-    run.execute(f"INSERT INTO simulations ({_NAMES}) VALUES ({marks})", [*values, recorded_at])
-
-
-def _rows(
-    lk: "Lake", table: str, schema: pl.Schema, simulation_id: str, order: str
-) -> pl.DataFrame:
-    names = ", ".join(schema.names())
-    with lk.reading() as connection:
-        return connection.execute(
-            f"SELECT {names} FROM {table} WHERE simulation_id = ? ORDER BY {order}",
-            [simulation_id],
-        ).pl()

@@ -114,7 +114,7 @@ def test_a_job_that_cannot_be_done_fails_with_its_sentence(standing):
 
 def test_an_unexpected_error_is_told_shortly_and_logged_whole(standing):
     journal = standing.journal
-    failed = standing.do(journal.queue("train", "", "SPY", params={"seed": "x"})[0])
+    failed = standing.do(journal.queue("features", "", "SPY", params={"set_name": 5})[0])
 
     assert failed.state == "failed"
     assert "Traceback" not in failed.error

@@ -31,6 +31,13 @@ _TABLES = {
     "builds": "SELECT symbol, content_hash FROM feature_builds",
     "definitions": "SELECT feature_name, hash FROM feature_definitions",
     "settings": "FROM lake_settings",
+    "models": "SELECT * EXCLUDE (created_at) FROM models",
+    "tags": "SELECT model_id, tag FROM model_tags",
+    "runs": "SELECT * EXCLUDE (created_at) FROM simulations",
+    "curves": "FROM simulation_equity",
+    "orders": "FROM simulation_orders",
+    "searches": "SELECT * EXCLUDE (created_at) FROM searches",
+    "trials": "FROM search_trials",
 }
 _HASHED = "SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0)::VARCHAR FROM ({}) t"
 

@@ -10,6 +10,8 @@ NAMES = (
     "corporate actions",
     "features",
     "pins",
+    "models and tags",
+    "runs and searches",
     "gathering live bars",
     "moving live bars",
     "rewriting",

@@ -6,6 +6,7 @@ corrections, quarantined and live bars, actions, features, a pin, and files to t
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,15 @@ from lake.errors import BarsMissingError
 from lake.export import export
 from lake.features import Built, Definition, store_features
 from lake.macros import MACROS
+from lake.models import (
+    ModelMissingError,
+    StoredModel,
+    delete_model,
+    insert_model,
+    tag_model,
+)
+from lake.searches import TRIALS, StoredSearch, store_search
+from lake.simulations import EQUITY, ORDERS, StoredSimulation, store_simulation
 from lake.upkeep import Plan, Rule, delete_symbol, gather_live, run
 
 SOURCE, OTHER = "alpaca:iex", "alpaca:sip"
@@ -191,6 +201,45 @@ def _age(lk: lake.Lake, root: Path) -> None:
     catalog.close()
 
 
+def _model(own: str) -> Step:
+    """Registered, with its pin, and champion of its kind."""
+    facts = {"label": "direction_15", "feature_set": "core", "set_version": "v", "snapshot": 1}
+    places = {"path": f"models/{own}.joblib", "file_hash": "h"}
+    new = StoredModel(own, own, "SPY", ("QQQ",), **facts, params={}, metrics={}, **places)
+
+    def step(lk: lake.Lake, _: Path) -> None:
+        with lk.writing() as transaction:
+            insert_model(transaction, new)
+        tag_model(lk, own, "champion")
+
+    return step
+
+
+def _delete_model(own: str) -> Step:
+    def step(lk: lake.Lake, _: Path) -> None:
+        with suppress(ModelMissingError):  # it went before the kill
+            delete_model(lk, own)
+
+    return step
+
+
+def _run(own: str) -> Step:
+    params = {"params": {}, "metrics": {}, "orders_hash": "h", "state": "done"}
+    new = StoredSimulation(own, own, None, "SPY", "realistic", OPEN, OPEN + DAY, 1, **params)
+    curve = pl.DataFrame([(OPEN, 1.0, 1.0), (OPEN + DAY, 2.0, 1.0)], schema=EQUITY, orient="row")
+    row = (1, OPEN, OPEN, "buy", 1.0, 1.0, 0.0, "SPY", "entry")
+    filled = pl.DataFrame([row], schema=ORDERS, orient="row")
+    return lambda lk, _: store_simulation(lk, new, curve, filled)
+
+
+def _search(own: str) -> Step:
+    facts = {"params": {}, "metrics": {}, "state": "done"}
+    new = StoredSearch(own, own, "SPY", "realistic", OPEN, OPEN + DAY, 1, **facts)
+    row = (1, "a", "{}", 1.0, 0.1, -0.1, 3)
+    tried = pl.DataFrame([row], schema=TRIALS, orient="row")
+    return lambda lk, _: store_search(lk, new, tried)
+
+
 _BAD = bars(30, 4).with_columns(low=pl.col("high") + 1)
 
 #: What every lake has before a work begins.
@@ -231,6 +280,8 @@ WORKS: dict[str, Work] = {
     "daily bars": Work((_daily(5), _daily(2, 105.0))),
     "corporate actions": Work((_actions(3.0), _actions(1.5))),
     "features": Work((_features(2.0), _features(3.0))),
+    "models and tags": Work((_model("one"), _model("two"), _delete_model("one"))),
+    "runs and searches": Work((_run("one"), _search("two"), _run("three"))),
     "pins": Work((lambda lk, _: lk.pin("other"), lambda lk, _: lk.pin("third"))),
     "gathering live bars": Work(
         (_gather, _live(bars(126, 2, close=106.0)), _gather),

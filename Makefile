@@ -24,8 +24,8 @@ demo: install ## from nothing to a simulated model, in one go (BARLAKE_DEMO_DATA
 up: install ## start broker, workers, scheduler, API and UI; Ctrl-C stops them
 	@$(PY) -m app.cli up
 
-test: install-dev ## run every test, on two processes
-	@$(PY) -m pytest -q -n 2 --dist loadfile
+test: install-dev ## run every test, on three processes: many of them wait
+	@$(PY) -m pytest -q -n 3 --dist loadfile
 
 chaos: install-dev ## kill, crowd and shuffle the lake (BARLAKE_CHAOS_SEED, BARLAKE_CHAOS_POINTS); docs/chaos.md
 	@BARLAKE_CHAOS=full $(PY) -m pytest -q -n 2 --dist worksteal tests/chaos

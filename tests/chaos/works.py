@@ -33,6 +33,7 @@ from lake.models import (
 from lake.searches import TRIALS, StoredSearch, store_search
 from lake.simulations import EQUITY, ORDERS, StoredSimulation, store_simulation
 from lake.upkeep import Plan, Rule, delete_symbol, gather_live, run
+from training_service import artifact
 
 SOURCE, OTHER = "alpaca:iex", "alpaca:sip"
 OPEN = datetime(2024, 11, 4, 14, 30, tzinfo=UTC)
@@ -204,12 +205,14 @@ def _age(lk: lake.Lake, root: Path) -> None:
 def _model(own: str) -> Step:
     """Registered, with its pin, and champion of its kind."""
     facts = {"label": "direction_15", "feature_set": "core", "set_version": "v", "snapshot": 1}
-    places = {"path": f"models/{own}.joblib", "file_hash": "h"}
-    new = StoredModel(own, own, "SPY", ("QQQ",), **facts, params={}, metrics={}, **places)
+    place = f"models/{own}.joblib"
 
     def step(lk: lake.Lake, _: Path) -> None:
-        with lk.writing() as transaction:
-            insert_model(transaction, new)
+        draft = artifact.draft(lk.home / place, {"model": own})  # as training does
+        told = {"params": {}, "metrics": {}, "path": place, "file_hash": draft.file_hash}
+        with draft, lk.writing() as transaction:
+            insert_model(transaction, StoredModel(own, own, "SPY", ("QQQ",), **facts, **told))
+            draft.publish()
         tag_model(lk, own, "champion")
 
     return step

@@ -1,17 +1,16 @@
 """``python -m simulation_service.main [MODEL_ID]``: simulate a model or a strategy against buy and hold."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from feature_service.door import answer, say
+from feature_service.door import answer, say, values
 from lake.opening import open_by
 from lake.settings import load_settings
 from simulation_service.asking import run_simulation
 from simulation_service.honesty.verdict import told
-from simulation_service.prepared import MODES, SimulationError
+from simulation_service.prepared import MODES
 from simulation_service.simulation import SimulationResult
 
 
@@ -50,24 +49,12 @@ def _simulate(options: argparse.Namespace) -> None:
     asked = {name: getattr(options, name) for name in kept}
     with open_by(load_settings()) as opened:
         results = run_simulation(
-            opened, asked | {"costs": costs or None, "parameters": _parameters(options.param)}
+            opened,
+            asked
+            | {"costs": costs or None, "parameters": values(options.param, "--param") or None},
         )
     for line in report(results):
         say(line)
-
-
-def _parameters(given: Sequence[str]) -> dict[str, Any] | None:
-    found = {}
-    for one in given:
-        name, sign, value = (part.strip() for part in one.partition("="))
-        if not (name and sign and value):
-            problem = f"{one[:40]!r} is no parameter. Write it as NAME=VALUE."
-            raise SimulationError(problem)
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found or None
 
 
 def report(results: Sequence[SimulationResult]) -> list[str]:

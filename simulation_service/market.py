@@ -120,13 +120,12 @@ class Market:
             dividends=_events(dividends, "amount", session),
         )
 
-    @property
-    def adjusted_open(self) -> Floats:
-        """Opening prices in the shares of the last bar, so that they compare across splits."""
-        prices = self.open.copy()
+    def adjusted(self, prices: Floats) -> Floats:
+        """Prices of its bars in the shares of the last one, so that they compare across splits."""
+        found = prices.copy()
         for one in self.splits:
-            prices[: one.row] /= one.value
-        return prices
+            found[: one.row] /= one.value
+        return found
 
     def between(self, first: date, last: date) -> "Market":
         """The bars of some sessions, both included; what happened before the first is not held."""

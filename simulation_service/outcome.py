@@ -51,16 +51,17 @@ def outcome(lk: Lake, prepared: Prepared, cash: float, mode: Mode) -> Outcome:
     Only the realistic mode is shaken (one bar later, costs doubled): the other is not for trading.
     """
     own, benchmark = _run(prepared, cash, mode), _run(prepared.holding, cash, mode)
+    trips = _trips(prepared, own)
     facts = {
         "strategy": figures(prepared, own, benchmark),
         "benchmark": figures(prepared, benchmark),
         "honesty": _honesty(lk, prepared, own, mode),
-        "random_entry": _random_entry(prepared, own),
+        "random_entry": _random_entry(prepared, own, mode),
         "sensitivity": _sensitivity(prepared, cash, mode) if mode.fill != "close" else None,
         "monthly": _monthly(prepared, own, benchmark),
-        "by_symbol": attribution(_trips(prepared, own), "symbol", cash).to_dicts(),
+        "by_symbol": attribution(trips, "symbol", cash).to_dicts(),
         "counts": asdict(own.counts),
-        "profits": _profits(_trips(prepared, own)),
+        "profits": _profits(trips),
         "exposure": _exposure(prepared, own),
         "warnings": [*prepared.warnings, *_warnings(prepared, own, benchmark, cash)],
     }
@@ -134,13 +135,14 @@ def _honesty(lk: Lake, prepared: Prepared, own: Run, mode: Mode) -> dict[str, An
     return None if found is None else found.facts
 
 
-def _random_entry(prepared: Prepared, own: Run) -> dict[str, Any] | None:
+def _random_entry(prepared: Prepared, own: Run, mode: Mode) -> dict[str, Any] | None:
     """The same trades at random moments; None for several symbols, or without a closed trade."""
     if len(prepared.markets) > 1:
         return None
     (market,) = prepared.markets
     entries, exits, sides = closed_rows(own)
-    found = random_entry(market.adjusted_open, entries, exits, sides=sides, seed=0)
+    prices = market.adjusted(market.close if mode.fill == "close" else market.open)
+    found = random_entry(prices, entries, exits, sides=sides, seed=0)
     return None if found is None else asdict(found)
 
 

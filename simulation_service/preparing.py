@@ -91,13 +91,8 @@ def of_plan(lk: Lake, plan: Plan, symbols: Sequence[str], terms: Terms) -> Prepa
     """
     parts = [_plan_on(lk, plan, symbol, terms) for symbol in symbols]
     facts = {"plan": plan.facts, "features": {one.name: one.hash for one in plan.features}}
-    more = []
-    if len(parts) > 1 and isinstance(plan.sizing, AllIn):
-        more.append(
-            "The sizing all_in gives the whole purse to the first symbol that is bought; "
-            "the sizing fraction shares it."
-        )
-    return _prepared(lk, plan.described, facts, parts, Trading.of(plan), more)
+    greedy = _greedy(plan, symbols)
+    return _prepared(lk, plan.described, facts, parts, Trading.of(plan), greedy)
 
 
 def of_walk(
@@ -179,7 +174,17 @@ def ground_of(
         bars.append(_bars_of(lk, plan, symbol, source, terms.end))
     year = in_year_to(max(one.bars["session_date"][-1] for one in markets))
     ground = Ground(tuple(markets), tuple(bars), terms.cash, year)
-    return ground, [*warnings, *warnings_of(markets)]
+    return ground, [*_greedy(plan, symbols), *warnings, *warnings_of(markets)]
+
+
+def _greedy(plan: Plan, symbols: Sequence[str]) -> list[str]:
+    if len(symbols) == 1 or not isinstance(plan.sizing, AllIn):
+        return []
+    warning = (
+        "The sizing all_in gives the whole purse to the first symbol that is bought; "
+        "the sizing fraction shares it."
+    )
+    return [warning]
 
 
 def _prepared(

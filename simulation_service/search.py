@@ -129,15 +129,20 @@ def search(
     search that is there.
 
     Args:
-        terms: Range, cash, costs where no axis has them, participation, sources.
+        terms: Range, cash, participation and sources; the space has the costs.
         processes: Over which trials are spread.
 
     Raises:
-        SimulationError, SpaceError, ParameterError: What is asked for cannot be. Nothing was noted.
+        SimulationError: The terms have other costs than the space. Nothing was noted.
         LakeError: The search failed; it is in the ledger with the reason.
         GateBusyError: Another process held the commit gate too long; ask again.
     """
-    on = terms or Terms()
+    on = terms or Terms(costs=asked.space.costs)
+    if on.costs != asked.space.costs:
+        problem = (
+            "The terms have other costs than the space. Give them to both, or to the space alone."
+        )
+        raise SimulationError(problem)
     tell = progress or (lambda *_: None)
     try:
         ground, warnings = ground_of(lk, asked.space.plan, asked.symbols, on)
@@ -225,9 +230,7 @@ class _Hunt:
             share = 0.8 + 0.2 * number / folds
             self.tell(f"walking forward, {number + 1} of {folds}", share)
             best = self._best_before(tried, first, cut, share)
-            if best is None:
-                continue
-            if cash <= 0:  # all of it was lost before: nothing can be traded with any more
+            if best is None or cash <= 0:  # nothing to choose by, or nothing left to trade with
                 parts.append(np.zeros(last - cut))
                 continue
             values, inside = best
@@ -247,7 +250,7 @@ class _Hunt:
                     "trades": one.trades,
                 }
             )
-        if not parts:
+        if not found:
             return None
         returns = np.concatenate(parts)
         curve = np.append(1.0, np.cumprod(1 + returns))

@@ -294,7 +294,7 @@ def _forward(page: Page, stored: StoredSearch) -> None:
     ]
     columns = ["Sharpe before", "Sharpe", "Return", "Entries"]
     missing = (
-        f" In {asked - len(folds)} of {asked} blocks nothing could be chosen, and they are left out."
+        f" In {asked - len(folds)} of {asked} blocks nothing could be chosen or traded; they count as cash."
         if asked and asked > len(folds)
         else ""
     )

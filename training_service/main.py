@@ -1,22 +1,22 @@
 """``python -m training_service.main [PRIMARY [CONTEXT…]]``: train a model and print its scores."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from feature_service.door import answer, say
+from feature_service.door import answer, pairs, say, values
 from feature_service.main import NothingToBuildError
 from lake import Lake
 from lake.models import StoredModel
 from lake.opening import open_by
 from lake.settings import load_settings
+from training_service.asking import NAMES, recipe_of
 from training_service.pipelines import PRESETS
 from training_service.scores import NUMBERS
-from training_service.splits import Holdout, split_names, split_of
-from training_service.training import Model, Recipe, RecipeError, train_recipe
+from training_service.splits import split_names
+from training_service.training import Model, train_recipe
 
 _DEFAULT_SYMBOLS = 2
 
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cv",
         help=f"what judges it: {', '.join(split_names())}, like walk-forward:folds=5 (holdout)",
     )
-    parser.add_argument("--test-share", type=float, default=0.3, help="of the sessions (0.3)")
+    parser.add_argument("--test-share", type=float, help="of the sessions, of a holdout (0.3)")
     _add_choices(parser)
     parser.add_argument("--start", help="New York session date or time (the beginning)")
     parser.add_argument("--end", help="New York session date or time (the newest)")
@@ -75,51 +75,13 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, action="append", default=[], metavar="NAME=VALUE", help=meaning)
 
 
-def _pairs(flag: str, given: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for pair in given:
-        name, sign, value = (part.strip() for part in pair.partition("="))
-        if not (name and sign and value):
-            problem = f"{pair[:40]!r} says nothing to {flag}. Write it as NAME=VALUE."
-            raise RecipeError(problem)
-        found[name] = value
-    return found
-
-
-def _value(text: str) -> Any:
-    """A number, true, false or null as JSON has them; a text otherwise."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _train(options: argparse.Namespace) -> None:
-    split = split_of(options.split) if options.split else Holdout(options.test_share)
-    parameters = {name: _value(text) for name, text in _pairs("--param", options.param).items()}
-    sources = {
-        name.upper(): text for name, text in _pairs("--source", options.source).items()
-    } or None
+    asked = {name: value for name, value in vars(options).items() if name in NAMES}
+    asked["parameters"] = values(options.param, "--param")
+    asked["sources"] = pairs(options.source, "--source", upper=True) or None
     with open_by(load_settings()) as opened:
-        recipe = Recipe(
-            symbols=options.symbols or _first_symbols(opened),
-            set_name=options.set_name,
-            label=options.label,
-            model=options.model,
-            split=split,
-            seed=options.seed,
-            start=options.start,
-            end=options.end,
-            selector=options.selector,
-            weights=options.weights,
-            calibration=options.calibration,
-            search=options.search,
-            join=options.join,
-            panel=options.panel,
-            sources=sources,
-            parameters=parameters,
-        )
-        for line in report(train_recipe(opened, recipe)):
+        symbols = options.symbols or _first_symbols(opened)
+        for line in report(train_recipe(opened, recipe_of({**asked, "symbols": symbols}))):
             say(line)
 
 

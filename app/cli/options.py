@@ -1,13 +1,10 @@
 """Options that several commands share, so that they mean the same everywhere."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-
-from lake.errors import ProblemError
 
 Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="A ticker, like SPY or BRK.B.")]
 Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="Tickers, like SPY QQQ.")]
@@ -63,42 +60,6 @@ class Window(StrEnum):
 Pairs = list[str] | None
 
 
-class PairError(ProblemError):
-    """A ``NAME=VALUE`` that is none."""
-
-
-def pairs(given: Pairs, flag: str, *, upper: bool = False) -> dict[str, str]:
-    """``NAME=VALUE``, as it was written.
-
-    Args:
-        upper: Names are tickers.
-
-    Raises:
-        PairError: One has no name, no sign or no value, or a name comes twice.
-    """
-    found: dict[str, str] = {}
-    for one in given or ():
-        name, sign, value = (part.strip() for part in one.partition("="))
-        if not (name and sign and value):
-            problem = f"{one[:40]!r} says nothing to {flag}. Write it as NAME=VALUE."
-            raise PairError(problem)
-        name = name.upper() if upper else name
-        if name in found:
-            problem = f"{flag} names {name[:40]} twice. Say it once."
-            raise PairError(problem)
-        found[name] = value
-    return found
-
-
-def values(given: Pairs, flag: str) -> dict[str, Any]:
-    """``NAME=VALUE`` with numbers, true, false and null as JSON has them, and texts otherwise.
-
-    >>> values(["fast=10", "stop=low"], "--param")
-    {'fast': 10, 'stop': 'low'}
-    """
-    return {name: _value(text) for name, text in pairs(given, flag).items()}
-
-
 def listed(text: str | None) -> list[str]:
     """A list written with commas.
 
@@ -106,10 +67,3 @@ def listed(text: str | None) -> list[str]:
     ['SPY', 'QQQ']
     """
     return [one.strip() for one in (text or "").split(",") if one.strip()]
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -6,7 +6,7 @@ import typer
 
 from app.cli.doors import check_past, opened_lake
 from app.cli.models import parsed
-from app.cli.options import AsJson, End, Start, Window, values
+from app.cli.options import AsJson, End, Start, Window
 from app.cli.output import remark, say, show_json, show_table, text
 from app.cli.progress import shown_progress
 from app.cli.reports import Html, Png, check_report, write_report
@@ -22,6 +22,7 @@ from app.cli.simulations import (
     terms_asked,
 )
 from app.cli.teaching import add, add_listing
+from feature_service.door import values
 from lake.errors import MissingError
 
 _LEDGER = ("search", "strategy", "symbol", "method", "tried", "from", "to", "best Sharpe", "state")

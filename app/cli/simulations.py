@@ -8,11 +8,12 @@ import typer
 
 from app.cli.doors import check_past, opened_lake
 from app.cli.models import parsed
-from app.cli.options import AsJson, End, Pairs, Start, Window, listed, pairs, values
+from app.cli.options import AsJson, End, Pairs, Start, Window, listed
 from app.cli.output import made_folder, remark, replacing, say, show_json, show_table, text
 from app.cli.progress import shown_progress
 from app.cli.reports import Html, Png, check_report, write_report
 from app.cli.teaching import add, add_listing
+from feature_service.door import pairs, values
 
 if TYPE_CHECKING:
     from lake import Lake

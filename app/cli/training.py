@@ -6,11 +6,12 @@ import typer
 
 from app.cli.doors import check_past, opened_lake
 from app.cli.models import facts_of
-from app.cli.options import AsJson, End, Pairs, Start, listed, pairs, values
+from app.cli.options import AsJson, End, Pairs, Start, listed
 from app.cli.output import say, show_json
 from app.cli.progress import shown_progress
 from app.cli.reports import Html, Png, check_report, write_report
 from app.cli.teaching import add
+from feature_service.door import pairs, values
 
 if TYPE_CHECKING:
     from lake import Lake

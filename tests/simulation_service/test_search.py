@@ -273,3 +273,21 @@ def test_a_search_of_which_nothing_runs_is_in_the_ledger_with_its_sentence(barre
 def test_a_search_that_cannot_be_is_a_sentence(how, words):
     with pytest.raises(SimulationError, match=words):
         asked(**how)
+
+
+def test_a_block_in_which_nothing_can_be_chosen_is_held_in_cash(barred):
+    """The means are not known in the first five sessions, so nothing has traded when the next begin."""
+    found = search(barred, asked("slow=2100,2400", folds=3)).stored.metrics["walk_forward"]
+    days = barred.bars("SPY", columns=["session_date"])["session_date"].unique().sort()
+
+    assert 1 <= len(found["folds"]) < 3
+    assert found["folds"][0]["from"] > str(days[9])
+    assert found["sessions"] == len(days) - 5
+    grown = np.prod([1 + one["total_return"] for one in found["folds"]])
+    assert found["total_return"] == pytest.approx(grown - 1)
+
+
+def test_costs_that_contradict_those_of_the_space_are_refused_before_anything_is_noted(barred):
+    with pytest.raises(SimulationError, match="other costs than the space"):
+        search(barred, asked(), Terms(costs=Costs(slippage_bps=9)))
+    assert searches(barred).is_empty()

@@ -402,7 +402,7 @@ def test_blocks_are_told_with_what_they_were_chosen_by_and_all_together(read):
     ]  # fmt: skip
     assert rows[1][-3:] == [NONE, "-1.23%", "1,000"]
     assert rows[2] == ["All blocks", "80 sessions", *[NONE] * 6, "-0.25", "-3.10%", "1,011"]
-    assert "In 2 of 4 blocks nothing could be chosen" in read.said
+    assert "In 2 of 4 blocks nothing could be chosen or traded; they count as cash" in read.said
     assert "session end to session end: -4.56%" in read.said
 
 
